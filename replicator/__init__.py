@@ -1,0 +1,1 @@
+"""Delivery: seals captured changes into batches and hands them to targets."""

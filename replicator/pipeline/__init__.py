@@ -1,0 +1,1 @@
+"""Sealing, reading and delivering, with no knowledge of any driver or target."""

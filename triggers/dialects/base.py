@@ -1,0 +1,126 @@
+"""What the capture library needs of a database engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from triggers.model import Table, TableSpec
+from triggers.outbox import Outbox
+
+
+class Form(StrEnum):
+    """How a table's changes are captured."""
+
+    STATEMENT = "statement"  # one trigger call per statement, from transition tables
+    ROW = "row"  # one trigger call per row
+    REREAD = "reread"  # per row, and the row is read again: other triggers may change it
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A source table, with what decides how its triggers look."""
+
+    table: Table
+    form: Form
+    relation: str  # the quoted, qualified name for SQL
+    excluded: bool = False  # some column is not captured
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSet:
+    """The triggers that capture one table.
+
+    `bodies` maps each trigger's name to text that the engine reports back while the trigger is
+    unchanged. `replace` holds the statements that put all of them in place, or renew them, without
+    a moment at which a change goes uncaptured.
+    """
+
+    bodies: Mapping[str, str]
+    replace: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTrigger:
+    """A trigger as it is in the database now."""
+
+    body: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that `check` tells about a source."""
+
+    level: str  # "problem", "warning" or "unknown" (could not be checked)
+    subject: str
+    message: str
+    remedy: str = ""  # the exact statement, or what to do
+
+
+class GapProof(Protocol):
+    """Proves that an id which is not visible will never be.
+
+    Used inside one sealing transaction, on its connection, in this order: `before_reading`, then
+    the visible ids are read, then `proven`. See docs/decisions for each engine's argument.
+    """
+
+    def before_reading(self, connection: Connection, *, open_gaps: bool) -> None:
+        """Look at the running transactions, before the transaction's snapshot is taken."""
+
+    def horizon_now(self, connection: Connection) -> int | None:
+        """Return, after reading, a horizon for gaps that this sealing has found, or None."""
+
+    def horizon_before(self) -> int | None:
+        """Return a horizon for gaps that an earlier sealing found, and that have none yet."""
+
+    def is_dead(self, connection: Connection, horizon: int | None) -> bool:
+        """Tell whether every transaction that could fill a gap with this horizon has ended."""
+
+    reason: str
+
+
+class Dialect(Protocol):
+    """One database engine, as a source."""
+
+    name: str
+    default_schema: str | None  # of the outbox tables
+    transactional_ddl: bool
+
+    def quote(self, name: str) -> str:
+        """Quote an identifier."""
+
+    def canonical(self, name: str) -> str:
+        """Return the one name under which a table is recorded, whatever way it was written."""
+
+    def describe(self, connection: Connection, spec: TableSpec) -> Subject:
+        """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
+
+    def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
+        """Generate the triggers for a table."""
+
+    def live_triggers(
+        self, connection: Connection, table: str, outbox: Outbox
+    ) -> dict[str, LiveTrigger]:
+        """Return this program's triggers on a table (by canonical name), by trigger name."""
+
+    def drop_statements(
+        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+    ) -> list[str]:
+        """Return the statements that remove these triggers, and all that belongs to them."""
+
+    def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
+        """Serialise sealers: wait for another one's transaction; must not take a snapshot."""
+
+    def gap_proof(self) -> GapProof:
+        """Return a proof for one sealing transaction."""
+
+    def coverage(
+        self, connection: Connection, subjects: Sequence[Subject], outbox: Outbox
+    ) -> list[Finding]:
+        """Report what may escape capture, or stand in the way of installing it."""
+

@@ -1,0 +1,168 @@
+"""MySQL and MariaDB: one row-level trigger per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from triggers import naming
+from triggers.dialects import mysql_catalog as catalog
+from triggers.dialects import mysql_coverage
+from triggers.dialects.base import Finding, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.mysql_gap import MysqlGapProof
+from triggers.model import Column, Kind, TableSpec
+from triggers.outbox import Outbox
+from triggers.templates import render
+
+PURPOSES = ("insert", "update", "delete")
+
+SESSION = "SET SESSION sql_mode = ''"
+"""A trigger keeps the sql_mode it was created under; ours must never refuse a value."""
+
+
+class MysqlDialect:
+    """MySQL 8.0 and later, InnoDB."""
+
+    name = "mysql"
+    default_schema: str | None = None
+    transactional_ddl = False
+
+    def quote(self, name: str) -> str:
+        """Quote an identifier."""
+        return catalog.quote(name)
+
+    def canonical(self, name: str) -> str:
+        """Return the table's name: every table of a source is in the database of its URL."""
+        return name
+
+    def describe(self, connection: Connection, spec: TableSpec) -> Subject:
+        """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
+        return catalog.describe(connection, spec)
+
+    def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
+        """Generate the three triggers of the table."""
+        del outbox
+        table = subject.table
+        record = spec.origin == "record"
+        key_changed = " OR ".join(
+            f"NOT ({self._exact('OLD', table.column(k))} <=> {self._exact('NEW', table.column(k))})"
+            for k in table.key
+        )
+        bodies: dict[str, str] = {}
+        creations: list[str] = []
+        for purpose in PURPOSES:
+            name = naming.generated_name(table.name, purpose)
+            create = render(
+                "mysql",
+                purpose,
+                or_replace=self._or_replace,
+                trigger=self.quote(name),
+                relation=subject.relation,
+                wanted="TRUE" if record else "@outbox_origin IS NULL",
+                key_changed=key_changed,
+                table=catalog.text(table.name),
+                old_image=self._image("OLD", table.columns),
+                new_image=self._image("NEW", table.columns),
+                before=self._image("OLD", table.columns) if spec.before == "full" else "NULL",
+                origin_column=", origin" if record else "",
+                origin=", @outbox_origin" if record else "",
+            )
+            creations.append(create)
+            bodies[name] = create[create.index("BEGIN") :]
+        return TriggerSet(bodies=bodies, replace=[SESSION, *self._replacing(subject, creations)])
+
+    def live_triggers(
+        self, connection: Connection, table: str, outbox: Outbox
+    ) -> dict[str, LiveTrigger]:
+        """Return this program's triggers on a table, by trigger name."""
+        del outbox
+        rows = connection.execute(
+            sa.text(
+                "SELECT trigger_name, action_statement FROM information_schema.triggers"
+                " WHERE trigger_schema = DATABASE() AND event_object_table = :table"
+            ),
+            {"table": table},
+        )
+        ours = {naming.generated_name(table, purpose) for purpose in PURPOSES}
+        return {name: LiveTrigger(body) for name, body in rows if name in ours}
+
+    def drop_statements(
+        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+    ) -> list[str]:
+        """Return the statements that remove these triggers."""
+        del connection, table, outbox
+        return [f"DROP TRIGGER IF EXISTS {self.quote(name)}" for name in names]
+
+    def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
+        """Lock the state row; a locking read does not open the transaction's read view."""
+        connection.execute(sa.select(outbox.state.c.id).with_for_update())
+
+    def gap_proof(self) -> MysqlGapProof:
+        """Return a proof for one sealing transaction."""
+        return MysqlGapProof()
+
+    def coverage(
+        self, connection: Connection, subjects: Sequence[Subject], outbox: Outbox
+    ) -> list[Finding]:
+        """Report what may escape capture, or stand in the way of installing it."""
+        return mysql_coverage.findings(connection, subjects, outbox)
+
+    _or_replace = ""
+
+    def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
+        # MySQL cannot replace a trigger in one step: the lock keeps writers out in between.
+        drops = [
+            f"DROP TRIGGER IF EXISTS {self.quote(naming.generated_name(subject.table.name, p))}"
+            for p in PURPOSES
+        ]
+        lock = f"LOCK TABLES {subject.relation} WRITE, outbox_change WRITE"
+        return [lock, *drops, *creations, "UNLOCK TABLES"]
+
+    def _exact(self, row: str, column: Column) -> str:
+        value = f"{row}.{self.quote(column.name)}"
+        # Under a case-insensitive collation 'a' and 'A' are equal, and yet another key elsewhere.
+        return f"CAST({value} AS BINARY)" if column.kind in (Kind.TEXT, Kind.ENUM) else value
+
+    def _image(self, row: str, columns: Sequence[Column]) -> str:
+        pairs = (
+            f"{catalog.text(column.name)}, {self._value(row, column)}"
+            for column in columns
+        )
+        return f"JSON_OBJECT({', '.join(pairs)})"
+
+    def _value(self, row: str, column: Column) -> str:
+        value = f"{row}.{self.quote(column.name)}"
+        match column.kind:
+            case Kind.BYTES:
+                return f"CONCAT(_utf8mb4 0x5C78, LOWER(HEX({value})))"
+            case Kind.GEOMETRY:
+                return f"LOWER(HEX({value}))"
+            case Kind.BIT:
+                return f"{value} + 0"
+            case Kind.FLOAT:
+                return f"CAST({value} AS DOUBLE)"
+            case Kind.TEXT | Kind.ENUM | Kind.JSON:
+                return f"CONVERT({value} USING utf8mb4)"
+            case Kind.TIMESTAMPTZ:
+                return (
+                    f"CASE WHEN UNIX_TIMESTAMP({value}) = 0 THEN CAST({value} AS CHAR)"
+                    f" ELSE CONCAT(CAST(TIMESTAMP'1970-01-01 00:00:00.000000'"
+                    f" + INTERVAL UNIX_TIMESTAMP({value}) SECOND AS CHAR), '+00:00') END"
+                )
+            case Kind.INTEGER | Kind.DECIMAL:
+                return value
+            case _:
+                return f"CAST({value} AS CHAR)"
+
+
+class MariadbDialect(MysqlDialect):
+    """MariaDB 10.6 and later, InnoDB."""
+
+    name = "mariadb"
+    _or_replace = "OR REPLACE "
+
+    def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
+        del subject
+        return list(creations)

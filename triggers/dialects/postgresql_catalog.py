@@ -1,0 +1,229 @@
+"""Reading table definitions from PostgreSQL's catalogs."""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from triggers.dialects.base import Form, Subject
+from triggers.errors import TableRefused
+from triggers.keys import choose_key, keep_columns
+from triggers.model import Column, ForeignKey, Kind, Table, TableSpec
+
+KINDS = {
+    "int2": Kind.INTEGER,
+    "int4": Kind.INTEGER,
+    "int8": Kind.INTEGER,
+    "oid": Kind.INTEGER,
+    "numeric": Kind.DECIMAL,
+    "money": Kind.DECIMAL,
+    "float4": Kind.FLOAT,
+    "float8": Kind.FLOAT,
+    "bool": Kind.BOOLEAN,
+    "text": Kind.TEXT,
+    "varchar": Kind.TEXT,
+    "bpchar": Kind.TEXT,
+    "name": Kind.TEXT,
+    "citext": Kind.TEXT,
+    "char": Kind.TEXT,
+    "bytea": Kind.BYTES,
+    "date": Kind.DATE,
+    "time": Kind.TIME,
+    "timetz": Kind.TIMETZ,
+    "timestamp": Kind.TIMESTAMP,
+    "timestamptz": Kind.TIMESTAMPTZ,
+    "interval": Kind.INTERVAL,
+    "json": Kind.JSON,
+    "jsonb": Kind.JSON,
+    "uuid": Kind.UUID,
+}
+
+COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typtype, b.typcategory,
+       a.attnotnull, a.attgenerated <> '', b.typlen,
+       information_schema._pg_char_max_length(b.oid, m.typmod),
+       information_schema._pg_numeric_precision(b.oid, m.typmod),
+       information_schema._pg_numeric_scale(b.oid, m.typmod)
+FROM pg_attribute a
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod
+) m
+WHERE a.attrelid = CAST(:relation AS regclass) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+
+UNIQUE_KEYS = """
+SELECT c.relname, i.indisprimary,
+       array_agg(a.attname::text ORDER BY k.place), bool_and(a.attnotnull)
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+WHERE i.indrelid = CAST(:relation AS regclass) AND i.indisunique AND i.indisvalid
+  AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+GROUP BY c.relname, i.indisprimary
+ORDER BY i.indisprimary DESC, c.relname
+"""
+
+FOREIGN_KEYS = """
+SELECT n.nspname, f.relname, c.confdeltype, c.confupdtype,
+       (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, place)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+       (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(c.confkey) WITH ORDINALITY AS k (attnum, place)
+        JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+FROM pg_constraint c
+JOIN pg_class f ON f.oid = c.confrelid
+JOIN pg_namespace n ON n.oid = f.relnamespace
+WHERE c.contype = 'f' AND c.conrelid = CAST(:relation AS regclass) AND c.conparentid = 0
+ORDER BY c.conname
+"""
+
+# tgtype: 1 = row level, 2 = BEFORE, 64 = INSTEAD OF
+OTHER_ROW_TRIGGERS = """
+SELECT EXISTS (
+  SELECT FROM pg_trigger t
+  JOIN pg_proc p ON p.oid = t.tgfoid
+  WHERE t.tgrelid = CAST(:relation AS regclass) AND NOT t.tgisinternal
+    AND t.tgtype & 1 = 1 AND t.tgtype & 66 = 0
+    AND p.proname NOT LIKE 'outbox\\_capture\\_%'
+)
+"""
+
+PART = r'"(?:[^"]|"")+"|[^".]+'
+NAME = re.compile(rf"(?:(?P<schema>{PART})\.)?(?P<table>{PART})")
+
+ACTIONS = {
+    "a": "NO ACTION",
+    "r": "RESTRICT",
+    "c": "CASCADE",
+    "n": "SET NULL",
+    "d": "SET DEFAULT",
+}
+
+
+def quote(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def written(part: str) -> str:
+    """Write one part of a canonical name: quoted only when it holds a dot or a quote."""
+    return quote(part) if re.search(r'[."]', part) else part
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split `schema.table`; parts that hold dots or quotes are written in double quotes.
+
+    A name without a schema is in `public`. Raises `TableRefused` for anything else.
+    """
+    found = NAME.fullmatch(name)
+    if found is None:
+        raise TableRefused(
+            f"{name!r} is not a table name",
+            "write schema.table; a part that holds a dot goes in double quotes: 'public.\"a.b\"'",
+        )
+    schema, table = (_unquoted(part) for part in (found["schema"] or "public", found["table"]))
+    return schema, table
+
+
+def _unquoted(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
+def relation(canonical: str) -> str:
+    """Return the quoted, qualified form of a canonical name."""
+    schema, table = split_name(canonical)
+    return f"{quote(schema)}.{quote(table)}"
+
+
+def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject:
+    """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
+    bound = {"relation": relation(canonical)}
+    kind = connection.execute(
+        sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:relation)"), bound
+    ).scalar()
+    if kind is None:
+        raise TableRefused(
+            f"table {canonical} does not exist in the source",
+            "correct the name (schema.table, case as stored) or create the table",
+        )
+    if kind not in ("r", "p"):
+        raise TableRefused(f"{canonical} is not a table", "only ordinary tables can be captured")
+    columns = [
+        _column(*row) for row in connection.execute(sa.text(COLUMNS), bound).tuples()
+    ]
+    keys = [
+        (name, tuple(names), primary, not_null)
+        for name, primary, names, not_null in connection.execute(sa.text(UNIQUE_KEYS), bound)
+    ]
+    key = choose_key(canonical, spec, keys)
+    foreign = tuple(
+        ForeignKey(
+            columns=tuple(names),
+            table=f"{written(schema)}.{written(name)}",
+            referred=tuple(referred),
+            on_delete=ACTIONS[on_delete],
+            on_update=ACTIONS[on_update],
+        )
+        for schema, name, on_delete, on_update, names, referred in connection.execute(
+            sa.text(FOREIGN_KEYS), bound
+        )
+    )
+    if connection.execute(sa.text(OTHER_ROW_TRIGGERS), bound).scalar_one():
+        form = Form.REREAD
+    elif kind == "p" or spec.before == "full" or spec.always:
+        form = Form.ROW
+    else:
+        form = Form.STATEMENT
+    kept = keep_columns(canonical, spec, columns, key)
+    return Subject(
+        table=Table(name=canonical, columns=kept, key=key, foreign_keys=foreign),
+        form=form,
+        relation=bound["relation"],
+        excluded=len(kept) < len(columns),
+    )
+
+
+def _column(
+    name: str,
+    native: str,
+    base: str,
+    typtype: str,
+    category: str,
+    not_null: bool,
+    generated: bool,
+    size: int,
+    length: int | None,
+    precision: int | None,
+    scale: int | None,
+) -> Column:
+    if typtype == "e":
+        kind = Kind.ENUM
+    elif category == "A":
+        kind = Kind.ARRAY
+    else:
+        kind = KINDS.get(base, Kind.OTHER)
+    match kind:
+        case Kind.INTEGER | Kind.FLOAT:
+            precision, scale = size, None
+        case Kind.DECIMAL:
+            pass
+        case _:
+            precision = scale = None
+    return Column(
+        name=name,
+        kind=kind,
+        native=native,
+        nullable=not not_null,
+        generated=generated,
+        length=length,
+        precision=precision,
+        scale=scale,
+        unsigned=base == "oid",
+    )

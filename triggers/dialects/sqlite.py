@@ -1,0 +1,155 @@
+"""SQLite: row-level triggers that log the row as it is when they fire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from triggers import naming
+from triggers.dialects import sqlite_catalog as catalog
+from triggers.dialects import sqlite_coverage
+from triggers.dialects.base import Finding, LiveTrigger, Subject, TriggerSet
+from triggers.model import Column, TableSpec
+from triggers.outbox import Outbox
+from triggers.templates import render
+
+PURPOSES = ("insert", "update", "delete")
+LARGEST = "1.7976931348623157e308"
+
+
+class SqliteDialect:
+    """SQLite 3.38 and later."""
+
+    name = "sqlite"
+    default_schema: str | None = None
+    transactional_ddl = True
+
+    def quote(self, name: str) -> str:
+        """Quote an identifier."""
+        return catalog.quote(name)
+
+    def canonical(self, name: str) -> str:
+        """Return the table's name: a source is one file."""
+        return name
+
+    def describe(self, connection: Connection, spec: TableSpec) -> Subject:
+        """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
+        return catalog.describe(connection, spec)
+
+    def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
+        """Generate the three triggers of the table."""
+        del outbox
+        table = subject.table
+        record = spec.origin == "record"
+        keys = [self.quote(name) for name in table.key]
+        full = f"CASE WHEN {_any_differs(keys)} THEN NULL ELSE {self._image('OLD', table.columns)} END"
+        bodies: dict[str, str] = {}
+        statements: list[str] = []
+        for purpose in PURPOSES:
+            name = naming.generated_name(table.name, purpose)
+            create = render(
+                "sqlite",
+                purpose,
+                trigger=self.quote(name),
+                relation=subject.relation,
+                condition="" if record else "\nWHEN NOT EXISTS (SELECT 1 FROM outbox_origin)",
+                table=_text(table.name),
+                image=self._image("c", table.columns),
+                old_image=self._image("OLD", table.columns),
+                before=full if spec.before == "full" else "NULL",
+                is_new=" AND ".join(f"c.{key} IS NEW.{key}" for key in keys),
+                is_old=" AND ".join(f"c.{key} IS OLD.{key}" for key in keys),
+                key_changed=_any_differs(keys),
+                origin_column=", origin" if record else "",
+                origin=", (SELECT max(origin) FROM outbox_origin)" if record else "",
+            )
+            bodies[name] = create
+            statements += [f"DROP TRIGGER IF EXISTS {self.quote(name)}", create]
+        return TriggerSet(bodies=bodies, replace=statements)
+
+    def live_triggers(
+        self, connection: Connection, table: str, outbox: Outbox
+    ) -> dict[str, LiveTrigger]:
+        """Return this program's triggers on a table, by trigger name."""
+        del outbox
+        rows = connection.execute(
+            sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :t"),
+            {"t": table},
+        )
+        ours = {naming.generated_name(table, purpose) for purpose in PURPOSES}
+        return {name: LiveTrigger(body) for name, body in rows if name in ours}
+
+    def drop_statements(
+        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+    ) -> list[str]:
+        """Return the statements that remove these triggers."""
+        del connection, table, outbox
+        return [f"DROP TRIGGER IF EXISTS {self.quote(name)}" for name in names]
+
+    def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
+        """Nothing to do: the sealing transaction began with the database's only write lock."""
+        del connection, outbox
+
+    def gap_proof(self) -> SqliteGapProof:
+        """Return a proof for one sealing transaction."""
+        return SqliteGapProof()
+
+    def coverage(
+        self, connection: Connection, subjects: Sequence[Subject], outbox: Outbox
+    ) -> list[Finding]:
+        """Report what may escape capture, or stand in the way of installing it."""
+        return sqlite_coverage.findings(connection, subjects, outbox)
+
+    def _image(self, row: str, columns: Sequence[Column]) -> str:
+        # Text, not json_object(): that takes at most 63 columns, and rounds reals to 15 digits.
+        fields = []
+        for position, column in enumerate(columns):
+            opening = ("{" if position == 0 else ",") + json.dumps(column.name) + ":"
+            fields.append(f"{_text(opening)} || {_value(f'{row}.{self.quote(column.name)}')}")
+        return " || ".join([*fields, "'}'"])
+
+
+class SqliteGapProof:
+    """One writer at a time: while the sealer holds the write lock, nothing else is in flight."""
+
+    reason = "SQLite has one writer, and it was the sealer"
+
+    def before_reading(self, connection: Connection, *, open_gaps: bool) -> None:
+        """Nothing to look at."""
+        del connection, open_gaps
+
+    def horizon_now(self, connection: Connection) -> int | None:
+        """Return a horizon that has passed already."""
+        del connection
+        return 0
+
+    def horizon_before(self) -> int | None:
+        """Every gap was given its horizon when it was found."""
+        return None
+
+    def is_dead(self, connection: Connection, horizon: int | None) -> bool:
+        """Every gap is dead when seen."""
+        del connection
+        return horizon is not None
+
+
+def _any_differs(keys: Sequence[str]) -> str:
+    changed = " OR ".join(f"OLD.{key} IS NOT NEW.{key} COLLATE BINARY" for key in keys)
+    return f"({changed})"
+
+
+def _value(value: str) -> str:
+    return (
+        f"CASE typeof({value})"
+        f" WHEN 'blob' THEN '\"\\\\x' || lower(hex({value})) || '\"'"
+        f" WHEN 'real' THEN CASE WHEN abs({value}) <= {LARGEST} THEN printf('%!.17g', {value})"
+        f" WHEN {value} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END"
+        f" ELSE json_quote({value}) END"
+    )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

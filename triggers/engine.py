@@ -1,0 +1,75 @@
+"""Engines for source and target databases, set up the same way everywhere."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "sqlite": "sqlite",
+}
+"""URL scheme, as users write it, to SQLAlchemy's driver name."""
+
+SQLITE_BUSY_SECONDS = 30.0
+CONNECT_SECONDS = 10
+
+
+def make_engine(url: URL | str, **options: Any) -> Engine:
+    """Make an engine for a URL with one of the schemes of `DRIVERS`.
+
+    MySQL and MariaDB sessions speak utf8mb4 and UTC. SQLite transactions begin as SQLAlchemy's
+    do (`BEGIN`, or `BEGIN IMMEDIATE` under the execution option `sqlite_begin`), never lazily.
+    Raises `ValueError` for another scheme.
+    """
+    url = make_url(url)
+    scheme = url.get_backend_name()
+    if scheme not in DRIVERS:
+        known = ", ".join(DRIVERS)
+        raise ValueError(f"unknown database type {scheme!r} (known: {known})")
+    url = url.set(drivername=DRIVERS[scheme])
+    match scheme:
+        case "postgresql":
+            arguments: dict[str, Any] = {
+                "connect_timeout": CONNECT_SECONDS,
+                "keepalives_idle": 30,
+                "keepalives_interval": 10,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 30_000,
+                "options": "-c timezone=UTC",
+                "application_name": "replicator",
+            }
+        case "mysql" | "mariadb":
+            arguments = {
+                "charset": "utf8mb4",
+                "connect_timeout": CONNECT_SECONDS,
+                "init_command": "SET time_zone = '+00:00'",
+            }
+        case _:
+            arguments = {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}
+    arguments |= options.pop("connect_args", {})
+    engine = create_engine(url, connect_args=arguments, **options)
+    if scheme == "sqlite":
+        event.listen(engine, "connect", _leave_transactions_to_sqlalchemy)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _leave_transactions_to_sqlalchemy(
+    connection: DBAPIConnection, _record: ConnectionPoolEntry
+) -> None:
+    assert isinstance(connection, sqlite3.Connection)
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Any) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "")
+    connection.exec_driver_sql(f"BEGIN {mode}".rstrip())
