@@ -85,9 +85,7 @@ class Capture:
             subjects = self._subjects(connection, specs)
             statements += migrations.upgrade_statements(connection, self.outbox.schema)
             installed = {
-                status.table
-                for status in self.status(specs)
-                if status.state is State.INSTALLED
+                status.table for status in self.status(specs) if status.state is State.INSTALLED
             }
             for subject, spec in zip(subjects, specs, strict=True):
                 if subject.table.name in installed:
@@ -219,9 +217,9 @@ class Capture:
     ) -> list[str]:
         live = self.dialect.live_triggers(connection, subject.table.name, self.outbox)
         unneeded = [name for name in live if name not in planned.bodies]
-        drops = self.dialect.drop_statements(
-            connection, subject.table.name, unneeded, self.outbox
-        )[: len(unneeded)]
+        drops = self.dialect.drop_statements(connection, subject.table.name, unneeded, self.outbox)[
+            : len(unneeded)
+        ]
         return [*planned.replace, *drops]
 
     def _record(

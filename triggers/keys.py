@@ -26,8 +26,7 @@ def choose_key(table: str, spec: TableSpec, unique_keys: Sequence[UniqueKey]) ->
         raise TableRefused(
             f"table {table} has no primary key, so a change cannot say which row it is about",
             "add a primary key, or name a unique key of NOT NULL columns with `key = ...` under"
-            " the table's options"
-            + (f" (it has one on {', '.join(usable)})" if usable else ""),
+            " the table's options" + (f" (it has one on {', '.join(usable)})" if usable else ""),
         )
     for name, columns, _primary, not_null in unique_keys:
         if spec.key in (name, columns) or (isinstance(spec.key, str) and columns == (spec.key,)):

@@ -78,6 +78,8 @@ class GapProof(Protocol):
     def horizon_before(self) -> int | None:
         """Return a horizon for gaps that an earlier sealing found, and that have none yet."""
 
+    dead_when_seen: bool  # nothing can be in flight while a sealer reads
+
     def is_dead(self, connection: Connection, horizon: int | None) -> bool:
         """Tell whether every transaction that could fill a gap with this horizon has ended."""
 
@@ -90,6 +92,7 @@ class Dialect(Protocol):
     name: str
     default_schema: str | None  # of the outbox tables
     transactional_ddl: bool
+    sealing_options: Mapping[str, object]  # SQLAlchemy execution options of a sealing transaction
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -123,4 +126,3 @@ class Dialect(Protocol):
         self, connection: Connection, subjects: Sequence[Subject], outbox: Outbox
     ) -> list[Finding]:
         """Report what may escape capture, or stand in the way of installing it."""
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -28,6 +28,7 @@ class MysqlDialect:
     name = "mysql"
     default_schema: str | None = None
     transactional_ddl = False
+    sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -110,6 +111,7 @@ class MysqlDialect:
         return mysql_coverage.findings(connection, subjects, outbox)
 
     _or_replace = ""
+    _float = "{}"  # JSON_OBJECT widens a FLOAT to a double before it prints it
 
     def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
         # MySQL cannot replace a trigger in one step: the lock keeps writers out in between.
@@ -126,10 +128,7 @@ class MysqlDialect:
         return f"CAST({value} AS BINARY)" if column.kind in (Kind.TEXT, Kind.ENUM) else value
 
     def _image(self, row: str, columns: Sequence[Column]) -> str:
-        pairs = (
-            f"{catalog.text(column.name)}, {self._value(row, column)}"
-            for column in columns
-        )
+        pairs = (f"{catalog.text(column.name)}, {self._value(row, column)}" for column in columns)
         return f"JSON_OBJECT({', '.join(pairs)})"
 
     def _value(self, row: str, column: Column) -> str:
@@ -142,9 +141,10 @@ class MysqlDialect:
             case Kind.BIT:
                 return f"{value} + 0"
             case Kind.FLOAT:
-                return f"CAST({value} AS DOUBLE)"
+                return self._float.format(value)
             case Kind.TEXT | Kind.ENUM | Kind.JSON:
-                return f"CONVERT({value} USING utf8mb4)"
+                # CONCAT makes it a plain string: MariaDB embeds JSON columns as documents.
+                return f"CONCAT(CONVERT({value} USING utf8mb4), '')"
             case Kind.TIMESTAMPTZ:
                 return (
                     f"CASE WHEN UNIX_TIMESTAMP({value}) = 0 THEN CAST({value} AS CHAR)"
@@ -162,6 +162,7 @@ class MariadbDialect(MysqlDialect):
 
     name = "mariadb"
     _or_replace = "OR REPLACE "
+    _float = "CAST({} AS DOUBLE)"
 
     def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
         del subject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -38,6 +38,7 @@ class PostgresqlDialect:
     name = "postgresql"
     default_schema: str | None = "outbox"
     transactional_ddl = True
+    sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""

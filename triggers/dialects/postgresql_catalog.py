@@ -155,9 +155,7 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
         )
     if kind not in ("r", "p"):
         raise TableRefused(f"{canonical} is not a table", "only ordinary tables can be captured")
-    columns = [
-        _column(*row) for row in connection.execute(sa.text(COLUMNS), bound).tuples()
-    ]
+    columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound).tuples()]
     keys = [
         (name, tuple(names), primary, not_null)
         for name, primary, names, not_null in connection.execute(sa.text(UNIQUE_KEYS), bound)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -26,6 +26,7 @@ class SqliteDialect:
     name = "sqlite"
     default_schema: str | None = None
     transactional_ddl = True
+    sealing_options: Mapping[str, object] = {"sqlite_begin": "IMMEDIATE"}
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -45,7 +46,9 @@ class SqliteDialect:
         table = subject.table
         record = spec.origin == "record"
         keys = [self.quote(name) for name in table.key]
-        full = f"CASE WHEN {_any_differs(keys)} THEN NULL ELSE {self._image('OLD', table.columns)} END"
+        full = (
+            f"CASE WHEN {_any_differs(keys)} THEN NULL ELSE {self._image('OLD', table.columns)} END"
+        )
         bodies: dict[str, str] = {}
         statements: list[str] = []
         for purpose in PURPOSES:
@@ -116,6 +119,7 @@ class SqliteGapProof:
     """One writer at a time: while the sealer holds the write lock, nothing else is in flight."""
 
     reason = "SQLite has one writer, and it was the sealer"
+    dead_when_seen = True
 
     def before_reading(self, connection: Connection, *, open_gaps: bool) -> None:
         """Nothing to look at."""
@@ -145,8 +149,10 @@ def _value(value: str) -> str:
     return (
         f"CASE typeof({value})"
         f" WHEN 'blob' THEN '\"\\\\x' || lower(hex({value})) || '\"'"
-        f" WHEN 'real' THEN CASE WHEN abs({value}) <= {LARGEST} THEN printf('%!.17g', {value})"
-        f" WHEN {value} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END"
+        f" WHEN 'real' THEN CASE WHEN abs({value}) > {LARGEST} THEN"
+        f" CASE WHEN {value} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END"
+        f" WHEN CAST(printf('%!.15g', {value}) AS REAL) = {value} THEN printf('%!.15g', {value})"
+        f" ELSE printf('%!.17g', {value}) END"
         f" ELSE json_quote({value}) END"
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -72,7 +74,7 @@ def describe(connection: Connection, spec: TableSpec) -> Subject:
 
 
 def _unique_keys(
-    connection: Connection, bound: dict[str, str], rows: sa.Sequence[sa.Row[tuple[object, ...]]]
+    connection: Connection, bound: dict[str, str], rows: Sequence[sa.Row[*tuple[Any, ...]]]
 ) -> list[UniqueKey]:
     not_null = {row[0] for row in rows if row[2] or row[3]}
     primary = tuple(row[0] for row in sorted(rows, key=lambda row: row[3]) if row[3])

@@ -10,9 +10,7 @@ from triggers.dialects.base import Finding, Subject
 from triggers.outbox import Outbox
 
 
-def findings(
-    connection: Connection, subjects: Sequence[Subject], outbox: Outbox
-) -> list[Finding]:
+def findings(connection: Connection, subjects: Sequence[Subject], outbox: Outbox) -> list[Finding]:
     """Report what may escape capture, or stand in the way of installing it."""
     del connection, subjects, outbox
     return []

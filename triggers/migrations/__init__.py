@@ -73,7 +73,12 @@ def upgrade_statements(connection: Connection, schema: str | None) -> list[str]:
     _migrate(
         connection,
         schema,
-        {"as_sql": True, "literal_binds": True, "output_buffer": cast(TextIO, sink), "starting_rev": version},
+        {
+            "as_sql": True,
+            "literal_binds": True,
+            "output_buffer": cast(TextIO, sink),
+            "starting_rev": version,
+        },
     )
     return sink.written
 
@@ -93,7 +98,7 @@ def _migrate(connection: Connection, schema: str | None, options: dict[str, Any]
     script = ScriptDirectory(str(Path(__file__).parent))
 
     def steps(revision: Any, _context: MigrationContext) -> Any:
-        return script._upgrade_revs(SCHEMA_VERSION, revision)  # noqa: SLF001 - as alembic.command does
+        return script._upgrade_revs(SCHEMA_VERSION, revision)
 
     context = MigrationContext.configure(
         connection,

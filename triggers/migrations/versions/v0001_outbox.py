@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql
 
 revision = "0001"
 down_revision = None
@@ -20,11 +20,7 @@ MYSQL_OPTIONS: dict[str, Any] = {
     "mariadb_collate": "utf8mb4_bin",
 }
 
-Time = (
-    sa.DateTime(timezone=True)
-    .with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-    .with_variant(sqlite.DATETIME(), "sqlite")
-)
+Time = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 Image = (
     sa.Text()
