@@ -32,6 +32,7 @@ class MysqlGapProof:
     """See the module."""
 
     reason = "every transaction that was running when the gap was seen has ended"
+    dead_when_seen = False
 
     def __init__(self) -> None:
         self._running: list[int] | None = None

@@ -23,6 +23,7 @@ class PostgresqlGapProof:
     """See the module."""
 
     reason = "every transaction that was running when the gap was seen has ended"
+    dead_when_seen = False
 
     def __init__(self) -> None:
         self._oldest: int | None = None
