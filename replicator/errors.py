@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError
+
+from triggers.errors import CaptureError
+
 
 class ReplicatorError(Exception):
     """Root of this package's errors. `hint` tells the way out, or is empty."""
@@ -21,3 +25,31 @@ class DeliveryStopped(ReplicatorError):
 
 class TargetUnavailable(ReplicatorError):
     """The target cannot be reached or is busy; trying again may help."""
+
+
+class SourceUnavailable(ReplicatorError):
+    """The source cannot be reached or is busy; trying again may help."""
+
+
+def needs_somebody(error: BaseException) -> bool:
+    """Tell whether trying again is of no use until somebody mends something."""
+    return isinstance(error, DeliveryStopped | CaptureError)
+
+
+def describe(error: BaseException) -> str:
+    """Describe an error for logs and `status`: no SQL, no parameters, no row values, no secrets.
+
+    Our own errors are written with that in mind. Of a database driver's only the first line is
+    used: servers put row values into the lines below it.
+    """
+    if isinstance(error, ReplicatorError | CaptureError):
+        return str(error)
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        arguments = error.orig.args
+        text = str(arguments[-1] if arguments else error.orig)
+        return f"{type(error.orig).__name__}: {_first_line(text)}"
+    return f"{type(error).__name__}: {_first_line(str(error))}"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

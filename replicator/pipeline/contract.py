@@ -81,11 +81,18 @@ class Target(Protocol):
     calls `close`, and `open` again before the next attempt. `close` never raises.
     """
 
+    keeps_progress: bool
+    """Whether progress is stored in the target, in one transaction with the data.
+
+    Where it is not, the pipeline records each round in the source before it delivers it, and
+    repeats exactly that round after a crash.
+    """
+
     def open(self, tables: Mapping[str, Table]) -> Progress | None:
         """Connect and prepare for changes of these source tables (by canonical name).
 
-        Return the progress that the target itself keeps together with the data. None: it keeps
-        none, or nothing was ever delivered.
+        Return the progress that the target itself keeps together with the data; None when it
+        keeps none, or nothing was ever delivered.
         """
 
     def deliver(self, work: Round, blocks: Iterable[Sequence[Change]], park: Park) -> Outcome:

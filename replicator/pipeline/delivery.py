@@ -1,0 +1,278 @@
+"""Carrying one route's changes to one target, round after round, whatever fails in between."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+
+import tenacity
+
+from replicator.change import Change
+from replicator.errors import DeliveryStopped, describe, needs_somebody
+from replicator.pipeline import owner
+from replicator.pipeline.batches import Batches
+from replicator.pipeline.contract import (
+    DeliveryName,
+    Parked,
+    Progress,
+    ProgressConflict,
+    Round,
+    Target,
+)
+from replicator.pipeline.deliveries import Deliveries, DeliveryState
+from replicator.pipeline.feed import Feed
+from replicator.pipeline.reader import ChangeReader
+from replicator.pipeline.signal import BatchSignal
+from triggers.model import Table
+
+log = logging.getLogger(__name__)
+
+WAIT = 0.5
+"""Seconds between looks at the stop signal while there is nothing to deliver."""
+
+PROGRESS_SECONDS = 5.0
+"""Batches without a change for this delivery move its progress at least this often."""
+
+RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.2, max=30)
+"""Seconds before another try: a random share of 0.2, 0.4, 0.8 ... up to 30."""
+
+ATTEMPTS_ONCE = 6
+"""Tries of a delivery that is not to wait for better times (`run --once`)."""
+
+
+class Delivery:
+    """One delivery. `run` works in a thread of its own until `stop` is set or it has finished."""
+
+    def __init__(
+        self,
+        name: DeliveryName,
+        *,
+        target: Target,
+        tables: Callable[[], Mapping[str, Table]],
+        record: Deliveries,
+        open_batches: Callable[[], Batches],
+        open_reader: Callable[[], ChangeReader],
+        new_batch: BatchSignal,
+        stop: threading.Event,
+        next_run: Callable[[datetime], datetime] | None = None,
+        until: int | None = None,
+    ) -> None:
+        """Prepare a delivery.
+
+        `tables` returns the source tables by canonical name, as captured now. With `next_run` it
+        delivers what is sealed at each of these times, and once at the start, for what was missed;
+        otherwise all the time. With `until` it ends when it has finished that batch, or gives up
+        after some tries.
+        """
+        self.name = name
+        self.error: BaseException | None = None
+        self._target = target
+        self._tables = tables
+        self._record = record
+        self._open_batches = open_batches
+        self._open_reader = open_reader
+        self._new_batch = new_batch
+        self._stop = stop
+        self._until = until
+        self._next_run = next_run
+        self._due = datetime.min.replace(tzinfo=UTC)
+        self._goal: int | None = None  # the last batch of the scheduled run that is under way
+        self._owner = owner.this_process()
+        self._feed: Feed | None = None
+        self._kept: Progress | None = None  # what the target, or the record, holds
+        self._progress = Progress("", 0, "")  # where delivery stands: `_kept`, or where it began
+        self._reached = self._progress  # up to here nothing was for this delivery
+        self._moved_at = 0.0
+        self._held = threading.Event()  # paused or stopped, as the source's record says
+        self._leased = False
+
+    def run(self) -> None:
+        """Deliver until told to stop; never raises."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: not needs_somebody(error)),
+            wait=RETRY_WAIT,
+            stop=tenacity.stop_any(
+                tenacity.stop_when_event_set(self._stop),
+                tenacity.stop_never
+                if self._until is None
+                else tenacity.stop_after_attempt(ATTEMPTS_ONCE),
+            ),
+            sleep=tenacity.sleep_using_event(self._stop),
+            before_sleep=self._tell_retry,
+            reraise=True,
+        )
+        try:
+            self._attempt(self._record.try_again)
+            while not self._stop.is_set() and not self._finished():
+                try:
+                    retrying(self._step)
+                    self.error = None
+                except Exception as error:  # noqa: BLE001 - told, recorded, and waited out
+                    self._give_up(error)
+                    if self._until is not None:
+                        return
+        finally:
+            self._disconnect()
+            self._attempt(lambda: self._record.release_lease(self._owner))
+
+    def keep_lease(self) -> None:
+        """Renew the lease and look whether somebody paused or resumed; called every few seconds."""
+        state = self._record.read().state
+        if state in (DeliveryState.PAUSED, DeliveryState.STOPPED):
+            self._held.set()
+        else:
+            self._held.clear()
+            if self._leased:
+                self._leased = self._record.take_lease(self._owner)
+
+    def _finished(self) -> bool:
+        return self._until is not None and (
+            self._progress.batch_no >= self._until or self._held.is_set()
+        )
+
+    def _step(self) -> None:
+        """Deliver one round, or wait a moment for one."""
+        try:
+            lost = self._feed is not None and not self._leased
+            if self._held.is_set() or lost or not self._is_time():
+                self._disconnect()
+                self._stop.wait(WAIT)
+                return
+            feed = self._feed or self._connect()
+            if feed is None:
+                self._stop.wait(WAIT)
+                return
+            found = feed.next_round(WAIT)
+            if found is not None:
+                self._deliver(*found)
+            elif self._reached != self._progress:
+                self._move_progress(())
+        except ProgressConflict:
+            self._disconnect()  # another replicator has done it; look where it is now
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _is_time(self) -> bool:
+        """Tell whether to deliver now; sets the goal of a scheduled run, and ends it."""
+        if self._next_run is None:
+            return True
+        now = datetime.now().astimezone()
+        if self._goal is not None and self._progress.batch_no >= self._goal:
+            self._goal = None
+            self._due = self._next_run(now)
+        if self._goal is None and now >= self._due:
+            batches = self._open_batches()
+            try:
+                self._goal = batches.last_batch()
+            finally:
+                batches.close()
+        return self._goal is not None
+
+    def _connect(self) -> Feed | None:
+        """Open the target and begin to read; None while another replicator holds the lease."""
+        self._record.register()
+        holder = self._record.lease_owner()
+        gone = [holder] if holder is not None and owner.is_gone(holder) else []
+        if not self._record.take_lease(self._owner, gone):
+            return None
+        self._leased = True
+        recorded = self._record.read()
+        if recorded.state is DeliveryState.PAUSED:
+            self._held.set()
+            return None
+        tables = self._tables()
+        kept = self._target.open(tables)
+        progress = kept if self._target.keeps_progress else recorded.progress
+        if progress is None and recorded.progress is not None:
+            raise DeliveryStopped(
+                f"the target knows nothing of this delivery, which has finished batch"
+                f" {recorded.progress.batch_no}",
+                "its table replicator_progress was lost: restore the target, or copy the tables"
+                " anew",
+            )
+        batches = self._open_batches()
+        start = batches.start(progress)
+        if progress is not None and progress != recorded.progress:
+            self._record.adopt(progress)
+        self._record.forget_parked_after(progress)
+        self._kept = progress
+        self._progress = self._reached = start
+        planned = None if self._target.keeps_progress else recorded.planned
+        self._feed = Feed(
+            batches, self._open_reader(), list(tables), start, planned, self._new_batch
+        )
+        return self._feed
+
+    def _deliver(self, work: Round, blocks: Iterator[Sequence[Change]]) -> None:
+        first = next(blocks, None)
+        self._reached = work.reached
+        if first is not None:
+            self._move_progress(chain([first], blocks), work)
+        elif time.monotonic() - self._moved_at > PROGRESS_SECONDS or self._at_end():
+            self._move_progress(())
+
+    def _move_progress(self, blocks: Iterable[Sequence[Change]], work: Round | None = None) -> None:
+        """Deliver everything read since the target's progress as one round."""
+        whole = Round(
+            previous=self._kept,
+            reached=self._reached,
+            first_batch=self._progress.batch_no + 1,
+            rows=work.rows if work is not None else 0,
+        )
+        if not self._target.keeps_progress:
+            self._record.plan(whole)
+        outcome = self._target.deliver(whole, blocks, self._park(whole))
+        self._kept = self._progress = whole.reached
+        self._moved_at = time.monotonic()
+        self._record.finish(whole, outcome)
+        log.debug("%s: batch %d, %s", self.name, whole.reached.batch_no, outcome)
+
+    def _park(self, work: Round) -> Callable[[Sequence[Parked]], None]:
+        def park(parked: Sequence[Parked]) -> None:
+            self._record.park(work, parked)
+            for item in parked:
+                log.error("%s: parked change %d: %s", self.name, item.change.id, item.error)
+
+        return park
+
+    def _at_end(self) -> bool:
+        ends = [end for end in (self._until, self._goal) if end is not None]
+        return any(self._reached.batch_no >= end for end in ends)
+
+    def _disconnect(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+        self._target.close()
+
+    def _tell_retry(self, state: tenacity.RetryCallState) -> None:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        assert error is not None
+        self.error = error
+        pause = state.next_action.sleep if state.next_action is not None else 0.0
+        log.warning("%s: %s (trying again in %.1f s)", self.name, describe(error), pause)
+        self._attempt(lambda: self._record.fail(DeliveryState.FAILING, describe(error)))
+
+    def _give_up(self, error: BaseException) -> None:
+        self.error = error
+        if self._stop.is_set():
+            return
+        log.error("%s: %s", self.name, describe(error))
+        if needs_somebody(error):
+            self._held.set()
+            self._attempt(lambda: self._record.fail(DeliveryState.STOPPED, describe(error)))
+        else:
+            self._attempt(lambda: self._record.fail(DeliveryState.FAILING, describe(error)))
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do something to the source's record, which may be out of reach just now."""
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - the record is retold by the next success
+            log.debug("%s: the source's record: %s", self.name, describe(error))

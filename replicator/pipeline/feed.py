@@ -1,0 +1,156 @@
+"""Reading ahead: the next changes are read and decoded while a target still writes.
+
+A feed runs in a thread of its own and keeps a bounded number of bytes ready, in blocks, round
+after round. The delivery takes rounds out of it in order.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from replicator.change import Change, decode_changes
+from replicator.pipeline.batches import Batches
+from replicator.pipeline.contract import Progress, Round
+from replicator.pipeline.reader import ChangeReader
+from replicator.pipeline.signal import BatchSignal
+
+AHEAD_BYTES = 8 << 20
+ROUND_ROWS = 100_000
+LOOK_AGAIN = 1.0
+"""Seconds after which new batches are looked for unasked: another replicator may have sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    work: Round
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    changes: list[Change]
+    size: int
+
+
+class _End:
+    """The end of a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Exception
+
+
+class _Room:
+    """Lets through at most a number of bytes at a time, and always at least one piece."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._size = size
+        self._changed = threading.Condition()
+        self._open = True
+
+    def take(self, size: int) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._free >= size or self._free == self._size or not self._open
+            )
+            self._free -= size
+
+    def give(self, size: int) -> None:
+        with self._changed:
+            self._free += size
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        with self._changed:
+            self._open = False
+            self._changed.notify_all()
+
+
+class Feed:
+    """Rounds of one delivery's changes, from `start` on, read ahead of their use."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        reader: ChangeReader,
+        tables: Sequence[str],
+        start: Progress,
+        planned: Round | None,
+        new_batch: BatchSignal,
+    ) -> None:
+        self._batches = batches
+        self._reader = reader
+        self._tables = tables
+        self._position = start
+        self._planned = planned
+        self._new_batch = new_batch
+        self._ready: queue.SimpleQueue[_Start | _Block | _End | _Failure] = queue.SimpleQueue()
+        self._room = _Room(AHEAD_BYTES)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._thread.start()
+
+    def next_round(self, timeout: float) -> tuple[Round, Iterator[Sequence[Change]]] | None:
+        """Return the next round and its changes, block by block; None after `timeout` seconds.
+
+        The blocks must be used up before the next call. Raises what the reading raised.
+        """
+        try:
+            item = self._ready.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if isinstance(item, _Failure):
+            raise item.error
+        assert isinstance(item, _Start)
+        return item.work, self._blocks()
+
+    def close(self) -> None:
+        """Stop reading, and give the connections back."""
+        self._stopping.set()
+        self._room.abandon()
+        self._new_batch.wake()
+        self._thread.join()
+        self._reader.close()
+        self._batches.close()
+
+    def _blocks(self) -> Iterator[Sequence[Change]]:
+        while True:
+            item = self._ready.get()
+            match item:
+                case _Block(changes, size):
+                    yield changes
+                    self._room.give(size)
+                case _End():
+                    return
+                case _Failure(error):
+                    raise error
+                case _Start():
+                    raise AssertionError("a round began inside another")
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                seen = self._new_batch.count()
+                waiting = self._batches.next_round(self._position, ROUND_ROWS, self._planned)
+                if waiting is None:
+                    self._new_batch.wait(seen, LOOK_AGAIN)
+                    continue
+                self._planned = None
+                self._ready.put(_Start(waiting.work))
+                for lines in self._reader.read(waiting.ids, self._tables):
+                    size = sum(map(len, lines))
+                    self._room.take(size)
+                    if self._stopping.is_set():
+                        return
+                    self._ready.put(_Block(decode_changes(lines), size))
+                self._ready.put(_End())
+                self._position = waiting.work.reached
+        except Exception as error:  # noqa: BLE001 - handed to the delivery, which decides
+            self._ready.put(_Failure(error))
+
+
+StartFeed = Callable[[Progress, Round | None], Feed]

@@ -1,0 +1,78 @@
+"""Removing what every delivery has finished.
+
+Never the highest row of the outbox: an old InnoDB that is restarted takes ids up again from the
+highest one that it finds. In small ranges of the primary key, each in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from replicator.pipeline import ranges
+from triggers.outbox import Outbox
+
+SPAN = 5_000
+BATCHES = 100
+GAP_PATIENCE = timedelta(hours=1)
+"""How old a gap without proof gets before its range is left to the purge mark."""
+
+CLOSED_GAPS_KEPT = timedelta(days=7)
+
+
+def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
+    """Remove changes and batches that every delivery has finished; return how many changes.
+
+    Ends early, between two ranges, when `stop` is set. Another purge may run at the same time.
+    """
+    removed = 0
+    batch, change, delivery = outbox.batch, outbox.change, outbox.delivery
+    while not stop.is_set():
+        with engine.connect() as connection:
+            finished = connection.execute(sa.select(sa.func.min(delivery.c.progress))).scalar()
+            highest = connection.execute(sa.select(outbox.state.c.highest_id)).scalar_one()
+            rows = connection.execute(
+                sa.select(batch.c.batch_no, batch.c.ids, batch.c.last_id)
+                .where(batch.c.batch_no < (finished or 0))
+                .order_by(batch.c.batch_no)
+                .limit(BATCHES)
+            ).all()
+        gone = []
+        for row in rows:
+            if row.last_id >= highest:
+                break
+            for first, last in ranges.split(ranges.decode(row.ids), SPAN):
+                with engine.begin() as connection:
+                    removed += connection.execute(
+                        sa.delete(change).where(change.c.id.between(first, last))
+                    ).rowcount
+                if stop.is_set():
+                    return removed
+            gone.append(row.batch_no)
+        if not gone:
+            break
+        with engine.begin() as connection:
+            connection.execute(sa.delete(batch).where(batch.c.batch_no.between(gone[0], gone[-1])))
+    with engine.begin() as connection:
+        _purge_gaps(connection, outbox)
+    return removed
+
+
+def _purge_gaps(connection: Connection, outbox: Outbox) -> None:
+    """Forget old gaps. One that was never proven dead leaves its range to the purge mark.
+
+    A row that still turns up at or below the mark is late by definition, and is sealed.
+    """
+    gap, state = outbox.gap, outbox.state
+    now = datetime.now(UTC)
+    connection.execute(sa.delete(gap).where(gap.c.closed_at < now - CLOSED_GAPS_KEPT))
+    unproven = sa.and_(gap.c.closed_at.is_(None), gap.c.seen_at < now - GAP_PATIENCE)
+    oldest_kept = connection.execute(sa.select(sa.func.min(outbox.change.c.id))).scalar()
+    passed = sa.and_(unproven, gap.c.last_id < (oldest_kept or 0))
+    last = connection.execute(sa.select(sa.func.max(gap.c.last_id)).where(passed)).scalar()
+    if last is not None:
+        connection.execute(sa.update(state).where(state.c.purged_to < last).values(purged_to=last))
+        connection.execute(sa.delete(gap).where(unproven, gap.c.last_id <= last))

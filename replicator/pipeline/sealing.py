@@ -1,0 +1,253 @@
+"""Sealing: turning the changes that are visible now into a numbered batch (design, section 4).
+
+Ids are taken when a row is written and become visible when its transaction commits, so an id is
+no cursor: a reader sees 7, 8, 10 while 9 is still in flight. One transaction per sealing, and one
+sealer at a time, decides which ids a batch holds, and remembers the others as gaps until they turn
+up, late, or are proven never to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from replicator.pipeline import ranges
+from replicator.pipeline.ranges import Range
+from triggers.dialects.base import Dialect, GapProof
+from triggers.outbox import Outbox
+
+BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What one sealing did."""
+
+    last_batch: int
+    rows: int  # changes in the new batch; 0 when there was nothing to seal
+    open_gaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """Ids that are visible now and in no batch yet."""
+
+    ranges: list[Range]
+    count: int
+    first_captured_at: datetime
+    last_captured_at: datetime
+
+
+class Sealer:
+    """Seals the changes of one source. Two sealers of one source take turns."""
+
+    def __init__(
+        self, engine: Engine, outbox: Outbox, dialect: Dialect, batch_rows: int = BATCH_ROWS
+    ) -> None:
+        self._engine = engine.execution_options(**dialect.sealing_options)
+        self._connection: Connection | None = None
+        self._outbox = outbox
+        self._dialect = dialect
+        self.batch_rows = batch_rows
+        self._open_gaps = True  # until the first sealing has looked
+        change, gap = outbox.change, outbox.gap
+        ids = sa.select(change.c.id, change.c.captured_at)
+        self._state = sa.select(outbox.state)
+        self._gaps = sa.select(gap).where(gap.c.closed_at.is_(None)).order_by(gap.c.first_id)
+        self._above = _islands(ids.where(change.c.id > sa.bindparam("low")))
+        self._below = _islands(ids.where(change.c.id <= sa.bindparam("low")))
+        self._inside = _islands(
+            ids.join(gap, change.c.id.between(gap.c.first_id, gap.c.last_id)).where(
+                gap.c.closed_at.is_(None)
+            )
+        )
+
+    def seal(self) -> Sealing:
+        """Seal at most `batch_rows` changes into one batch, in one transaction."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                self._dialect.lock_for_sealing(self._connection, self._outbox)
+                proof = self._dialect.gap_proof()
+                proof.before_reading(self._connection, open_gaps=self._open_gaps)
+                sealing = self._seal(self._connection, proof)
+        except BaseException:
+            self.close()
+            raise
+        self._open_gaps = sealing.open_gaps > 0
+        return sealing
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _seal(self, connection: Connection, proof: GapProof) -> Sealing:
+        state = connection.execute(self._state).one()
+        gaps = connection.execute(self._gaps).all()
+        late = []
+        if gaps:
+            late += _visible(connection, self._inside, 0, self.batch_rows)
+        if state.purged_to > 0:
+            late += _visible(connection, self._below, state.purged_to, self.batch_rows)
+        room = self.batch_rows - sum(part.count for part in late)
+        fresh = _visible(connection, self._above, state.highest_id, room) if room > 0 else []
+        now = datetime.now(UTC)
+
+        late_ids = ranges.merge(r for part in late for r in part.ranges)
+        still_open = self._settle(connection, proof, gaps, late_ids, now)
+        highest = state.highest_id
+        for part in fresh:
+            found = ranges.between(part.ranges, highest)
+            still_open += self._open(connection, proof, found, now)
+            highest = part.ranges[-1][1]
+
+        parts = [*late, *fresh]
+        if not parts:
+            return Sealing(state.last_batch, 0, still_open)
+        batch_no = state.last_batch + 1
+        ids = ranges.merge(r for part in parts for r in part.ranges)
+        rows = sum(part.count for part in parts)
+        connection.execute(
+            sa.insert(self._outbox.batch).values(
+                batch_no=batch_no,
+                ids=ranges.encode(ids),
+                first_id=ids[0][0],
+                last_id=ids[-1][1],
+                row_count=rows,
+                first_captured_at=min(part.first_captured_at for part in parts),
+                last_captured_at=max(part.last_captured_at for part in parts),
+                sealed_at=now,
+            )
+        )
+        connection.execute(
+            sa.update(self._outbox.state).values(highest_id=highest, last_batch=batch_no)
+        )
+        return Sealing(batch_no, rows, still_open)
+
+    def _settle(
+        self,
+        connection: Connection,
+        proof: GapProof,
+        gaps: Sequence[sa.Row[tuple[object, ...]]],
+        late: list[Range],
+        now: datetime,
+    ) -> int:
+        """Take late ids out of their gaps and close what is proven dead; return what stays open."""
+        gap = self._outbox.gap
+        horizon = proof.horizon_before()
+        if horizon is not None and any(row.horizon is None for row in gaps):
+            connection.execute(
+                sa.update(gap)
+                .where(gap.c.closed_at.is_(None), gap.c.horizon.is_(None))
+                .values(horizon=horizon)
+            )
+        dead: list[int] = []
+        replaced: list[int] = []
+        pieces: list[dict[str, object]] = []
+        still_open = 0
+        for row in gaps:
+            inside = ranges.inside(late, row.first_id, row.last_id)
+            is_dead = proof.is_dead(connection, row.horizon)
+            if not inside:
+                if is_dead:
+                    dead.append(row.first_id)
+                else:
+                    still_open += 1
+                continue
+            replaced.append(row.first_id)
+            rest = ranges.between([*inside, (row.last_id + 1, row.last_id + 1)], row.first_id - 1)
+            still_open += 0 if is_dead else len(rest)
+            pieces += [
+                {
+                    "first_id": first,
+                    "last_id": last,
+                    "seen_at": row.seen_at,
+                    "horizon": row.horizon if row.horizon is not None else horizon,
+                    "closed_at": now if is_dead else None,
+                    "reason": proof.reason if is_dead else None,
+                }
+                for first, last in rest
+            ]
+        if replaced:
+            connection.execute(sa.delete(gap).where(gap.c.first_id.in_(replaced)))
+        if pieces:
+            connection.execute(sa.insert(gap), pieces)
+        if dead:
+            connection.execute(
+                sa.update(gap)
+                .where(gap.c.first_id.in_(dead))
+                .values(closed_at=now, reason=proof.reason)
+            )
+        return still_open
+
+    def _open(
+        self, connection: Connection, proof: GapProof, found: list[Range], now: datetime
+    ) -> int:
+        """Record new gaps; return how many stay open."""
+        if not found:
+            return 0
+        horizon = proof.horizon_now(connection)
+        is_dead = proof.dead_when_seen
+        connection.execute(
+            sa.insert(self._outbox.gap),
+            [
+                {
+                    "first_id": first,
+                    "last_id": last,
+                    "seen_at": now,
+                    "horizon": horizon,
+                    "closed_at": now if is_dead else None,
+                    "reason": proof.reason if is_dead else None,
+                }
+                for first, last in found
+            ],
+        )
+        return 0 if is_dead else len(found)
+
+
+def _islands(
+    ids: sa.Select[tuple[int, datetime]],
+) -> sa.Select[tuple[int, int, int, datetime, datetime]]:
+    """Fold ids into ranges on the server: neighbours share `id - row_number()`."""
+    some = ids.order_by(ids.selected_columns.id).limit(sa.bindparam("most")).subquery("some")
+    number = sa.func.row_number().over(order_by=some.c.id)
+    islands = sa.select(some.c.id, some.c.captured_at, (some.c.id - number).label("island"))
+    island = islands.subquery("islands").c
+    return (
+        sa.select(
+            sa.func.min(island.id),
+            sa.func.max(island.id),
+            sa.func.count(),
+            sa.func.min(island.captured_at),
+            sa.func.max(island.captured_at),
+        )
+        .group_by(island.island)
+        .order_by(sa.func.min(island.id))
+    )
+
+
+def _visible(
+    connection: Connection,
+    query: sa.Select[tuple[int, int, int, datetime, datetime]],
+    low: int,
+    most: int,
+) -> list[_Visible]:
+    """Run a query made by `_islands`; return what it found, or nothing."""
+    rows = connection.execute(query, {"low": low, "most": most}).all()
+    if not rows:
+        return []
+    return [
+        _Visible(
+            ranges=[(first, last) for first, last, *_rest in rows],
+            count=sum(row[2] for row in rows),
+            first_captured_at=min(row[3] for row in rows),
+            last_captured_at=max(row[4] for row in rows),
+        )
+    ]

@@ -1,0 +1,65 @@
+"""Reading changes out of PostgreSQL, through COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import psycopg
+from psycopg import Connection, sql
+from sqlalchemy import Engine
+
+from replicator.errors import SourceUnavailable
+from replicator.pipeline import ranges
+from replicator.pipeline.ranges import Range
+from replicator.pipeline.reader import blocks
+from replicator.sources.connection import DriverConnection
+from triggers.outbox import Outbox
+
+SPAN = 20_000
+"""Ids that one statement covers at most: it should not hold a snapshot for long."""
+
+FILE_HEADER = 19  # signature, flags and extension length of COPY's binary format
+ROW_HEADER = 6  # number of fields, length of the only one
+
+QUERY = sql.SQL(
+    "COPY (SELECT json_build_array(id, table_name, op, before, after, origin, captured_at)::text"
+    " FROM {change} WHERE id BETWEEN {first} AND {last} AND table_name IN ({tables})"
+    " ORDER BY id) TO STDOUT (FORMAT binary)"
+)
+
+
+class PostgresqlReader:
+    """See `ChangeReader`."""
+
+    def __init__(self, engine: Engine, outbox: Outbox) -> None:
+        self._connection = DriverConnection(engine)
+        self._change = sql.Identifier(outbox.schema or "outbox", outbox.change.name)
+
+    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[list[bytes]]:
+        """See `ChangeReader.read`."""
+        try:
+            yield from blocks(self._lines(ids, tables))
+        except psycopg.Error as error:
+            raise SourceUnavailable(f"reading changes failed: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        """See `ChangeReader.close`."""
+        self._connection.discard()
+
+    def _lines(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[bytes]:
+        connection: Connection = self._connection.get()
+        connection.autocommit = True
+        names = sql.SQL(", ").join(sql.Literal(table) for table in tables)
+        for first, last in ranges.split(ids, SPAN):
+            query = QUERY.format(
+                change=self._change,
+                first=sql.Literal(first),
+                last=sql.Literal(last),
+                tables=names,
+            )
+            with connection.cursor() as cursor, cursor.copy(query) as copy:
+                start = FILE_HEADER + ROW_HEADER
+                for data in copy:
+                    if len(data) > start:
+                        yield bytes(data[start:])
+                    start = ROW_HEADER

@@ -1,0 +1,1 @@
+"""Workloads that tests and benchmarks put on a source."""
