@@ -62,6 +62,15 @@ def make_engine(url: URL | str, **options: Any) -> Engine:
     return engine
 
 
+def for_writing(engine: Engine) -> Engine:
+    """Return the engine for transactions that write.
+
+    In SQLite they take the write lock when they begin: one that has read first, and finds the
+    lock taken when it wants to write, would fail at once instead of waiting.
+    """
+    return engine.execution_options(sqlite_begin="IMMEDIATE")
+
+
 def _leave_transactions_to_sqlalchemy(
     connection: DBAPIConnection, _record: ConnectionPoolEntry
 ) -> None:
@@ -71,5 +80,8 @@ def _leave_transactions_to_sqlalchemy(
 
 
 def _begin(connection: Any) -> None:
-    mode = connection.get_execution_options().get("sqlite_begin", "")
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    mode = options.get("sqlite_begin", "")
     connection.exec_driver_sql(f"BEGIN {mode}".rstrip())

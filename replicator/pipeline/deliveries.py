@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from replicator.pipeline.contract import DeliveryName, Outcome, Parked, Progress, Round
+from triggers.engine import for_writing
 from triggers.outbox import Outbox
 
 LEASE = timedelta(seconds=15)
@@ -41,6 +42,7 @@ class Deliveries:
 
     def __init__(self, engine: Engine, outbox: Outbox, name: DeliveryName) -> None:
         self._engine = engine
+        self._writing = for_writing(engine)
         self._outbox = outbox
         self._name = name
         table = outbox.delivery
@@ -49,7 +51,7 @@ class Deliveries:
     def register(self) -> None:
         """Make the delivery known, so that nothing it has not finished is purged."""
         table = self._outbox.delivery
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             known = connection.execute(sa.select(table.c.route).where(self._mine)).first()
             if known is None:
                 insert_once = sa.insert(table).values(
@@ -90,7 +92,7 @@ class Deliveries:
             table.c.lease_owner.in_(abandoned),
             table.c.lease_until < now,
         )
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             taken = connection.execute(
                 sa.update(table)
                 .where(self._mine, free)
@@ -107,7 +109,7 @@ class Deliveries:
     def release_lease(self, owner: str) -> None:
         """Give the lease back, if it is still ours."""
         table = self._outbox.delivery
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             connection.execute(
                 sa.update(table)
                 .where(self._mine, table.c.lease_owner == owner)
@@ -160,7 +162,7 @@ class Deliveries:
     def try_again(self) -> None:
         """Let a delivery that was stopped by an error run again."""
         table = self._outbox.delivery
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             connection.execute(
                 sa.update(table)
                 .where(self._mine, table.c.state == DeliveryState.STOPPED.value)
@@ -176,7 +178,7 @@ class Deliveries:
         table = self._outbox.dead_letter
         now = datetime.now(UTC)
         ids = [item.change.id for item in parked]
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             mine = sa.and_(table.c.route == self._name.route, table.c.target == self._name.target)
             connection.execute(sa.delete(table).where(mine, table.c.change_id.in_(ids)))
             connection.execute(
@@ -201,7 +203,7 @@ class Deliveries:
     def forget_parked_after(self, progress: Progress | None) -> None:
         """Drop dead letters of rounds that were not finished: they will be delivered again."""
         table = self._outbox.dead_letter
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             connection.execute(
                 sa.delete(table).where(
                     table.c.route == self._name.route,
@@ -211,7 +213,7 @@ class Deliveries:
             )
 
     def _update(self, **values: object) -> None:
-        with self._engine.begin() as connection:
+        with self._writing.begin() as connection:
             connection.execute(sa.update(self._outbox.delivery).where(self._mine).values(**values))
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from replicator.pipeline import ranges
+from triggers.engine import for_writing
 from triggers.outbox import Outbox
 
 SPAN = 5_000
@@ -29,6 +30,7 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
     Ends early, between two ranges, when `stop` is set. Another purge may run at the same time.
     """
     removed = 0
+    writing = for_writing(engine)
     batch, change, delivery = outbox.batch, outbox.change, outbox.delivery
     while not stop.is_set():
         with engine.connect() as connection:
@@ -45,7 +47,7 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
             if row.last_id >= highest:
                 break
             for first, last in ranges.split(ranges.decode(row.ids), SPAN):
-                with engine.begin() as connection:
+                with writing.begin() as connection:
                     removed += connection.execute(
                         sa.delete(change).where(change.c.id.between(first, last))
                     ).rowcount
@@ -54,9 +56,9 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
             gone.append(row.batch_no)
         if not gone:
             break
-        with engine.begin() as connection:
+        with writing.begin() as connection:
             connection.execute(sa.delete(batch).where(batch.c.batch_no.between(gone[0], gone[-1])))
-    with engine.begin() as connection:
+    with writing.begin() as connection:
         _purge_gaps(connection, outbox)
     return removed
 

@@ -1,0 +1,161 @@
+"""The one place that knows every part: builds targets and sources out of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+from typing import assert_never
+
+from sqlalchemy import Engine
+
+from replicator import config
+from replicator.config.schedule import Realtime
+from replicator.pipeline.batches import Batches
+from replicator.pipeline.contract import DeliveryName, Target
+from replicator.pipeline.deliveries import Deliveries
+from replicator.pipeline.delivery import Delivery
+from replicator.pipeline.sealing import Sealer
+from replicator.pipeline.signal import BatchSignal
+from replicator.pipeline.source import SealLoop, Watch
+from replicator.sources import open_reader
+from replicator.targets.backup import BackupTarget
+from replicator.targets.files import FilesTarget
+from replicator.targets.sql import SqlTarget
+from triggers.capture import Capture
+from triggers.engine import make_engine
+from triggers.model import Table, TableSpec
+
+
+@dataclass
+class OpenSource:
+    """A source that was reached: its engine, its capture, and the signal of new batches."""
+
+    name: str
+    settings: config.Source
+    engine: Engine
+    capture: Capture
+    new_batch: BatchSignal = field(default_factory=BatchSignal)
+
+    def sealer(self) -> Sealer:
+        """Return a sealer for this source."""
+        capture = self.capture
+        return Sealer(self.engine, capture.outbox, capture.dialect, self.settings.batch_rows)
+
+    def seal_loop(self, stop: Event) -> SealLoop:
+        """Return the loop that seals this source's changes."""
+        watch = Watch(self.engine, self.capture.outbox)
+        return SealLoop(self.name, watch, self.sealer(), self.new_batch, stop)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def source_engine(settings: config.Source) -> Engine:
+    """Return an engine for a source; it connects when it is first used."""
+    return make_engine(
+        settings.connection_url(), hide_parameters=True, pool_size=4, max_overflow=-1
+    )
+
+
+def open_source(name: str, settings: config.Source) -> OpenSource:
+    """Connect to a source. Raises SQLAlchemy's errors when it cannot be reached."""
+    engine = source_engine(settings)
+    try:
+        with engine.connect():
+            pass
+        return OpenSource(name, settings, engine, Capture(engine, settings.schema_name))
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def table_specs(settings: config.Config, source: str) -> list[TableSpec]:
+    """Return the tables of a source that routes ask for, each once, with their capture options."""
+    options = settings.sources[source].tables
+    names = [name for route in settings.routes if route.source == source for name in route.tables]
+    names += options
+    specs = []
+    for name in dict.fromkeys(names):
+        chosen = options.get(name, config.TableOptions())
+        key = chosen.key
+        specs.append(
+            TableSpec(
+                name=name,
+                before=chosen.before,
+                exclude=tuple(chosen.exclude),
+                key=key if key is None or isinstance(key, str) else tuple(key),
+                origin=chosen.origin,
+                always=chosen.always,
+            )
+        )
+    return specs
+
+
+def delivery_names(settings: config.Config, source: str) -> list[DeliveryName]:
+    """Return the deliveries of a source, in the order of the configuration."""
+    return [
+        DeliveryName(route.name, target)
+        for route in settings.routes
+        if route.source == source
+        for target in route.targets
+    ]
+
+
+def build_target(
+    settings: config.Config, name: DeliveryName, canonical: Callable[[str], str]
+) -> Target:
+    """Make a delivery's target. `canonical` gives the source's name for a table."""
+    route = next(route for route in settings.routes if route.name == name.route)
+    target = settings.targets[name.target]
+    into = {canonical(table): other for table, other in route.into.items()}
+    match target:
+        case config.SqlTarget():
+            return SqlTarget(target.connection_url(), name, origin=route.source, into=into)
+        case config.FilesTarget():
+            return FilesTarget(
+                target.url.path,
+                target.name,
+                target.encoding,
+                target.local_copy,
+                name,
+                into=into,
+            )
+        case config.BackupTarget():
+            return BackupTarget(target.path, name)
+        case _:
+            assert_never(target)
+
+
+def build_delivery(
+    settings: config.Config,
+    source: OpenSource,
+    name: DeliveryName,
+    stop: Event,
+    until: int | None = None,
+) -> Delivery:
+    """Make a delivery of an open source; see `Delivery` for `stop` and `until`."""
+    route = next(route for route in settings.routes if route.name == name.route)
+    capture = source.capture
+    names = [capture.dialect.canonical(table) for table in route.tables]
+
+    def tables() -> Mapping[str, Table]:
+        captured = capture.tables()
+        return {name: captured[name] for name in names if name in captured}
+
+    schedule = route.schedule
+    next_run: Callable[[datetime], datetime] | None = schedule.next_after
+    return Delivery(
+        name,
+        target=build_target(settings, name, capture.dialect.canonical),
+        tables=tables,
+        record=Deliveries(source.engine, capture.outbox, name),
+        open_batches=lambda: Batches(source.engine, capture.outbox),
+        open_reader=lambda: open_reader(source.engine, capture.outbox),
+        new_batch=source.new_batch,
+        stop=stop,
+        next_run=None if isinstance(schedule, Realtime) or until is not None else next_run,
+        until=until,
+    )

@@ -1,0 +1,195 @@
+"""Running a configuration: every source and delivery in threads of their own, until stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tenacity
+from sqlalchemy.exc import DBAPIError
+
+from replicator import config
+from replicator.compose import OpenSource, build_delivery, delivery_names, open_source, table_specs
+from replicator.errors import ReplicatorError, describe
+from replicator.pipeline.contract import DeliveryName
+from replicator.pipeline.delivery import Delivery
+from replicator.pipeline.source import keep_house
+from triggers.capture import State
+from triggers.errors import CaptureError
+
+log = logging.getLogger(__name__)
+
+LOOK_AT_FILE = 1.0
+"""Seconds between looks at the configuration file."""
+
+RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.5, max=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a delivery ended in `run_once`; `error` is None when it has everything."""
+
+    name: DeliveryName
+    error: BaseException | None
+
+
+def run_once(settings: config.Config, stop: threading.Event) -> list[Result]:
+    """Seal what is visible now and deliver it; return how each delivery ended.
+
+    Raises SQLAlchemy's errors when a source cannot be reached, `CaptureError` when its triggers
+    are not installed.
+    """
+    results = []
+    for name in _sources_in_use(settings):
+        source = open_source(name, settings.sources[name])
+        try:
+            require_capture(settings, source)
+            sealer = source.sealer()
+            while not stop.is_set() and sealer.seal().rows:
+                pass
+            until = sealer.seal().last_batch
+            deliveries = [
+                build_delivery(settings, source, delivery, stop, until)
+                for delivery in delivery_names(settings, name)
+            ]
+            done = threading.Event()
+            threads = [_start(delivery.run, str(delivery.name)) for delivery in deliveries]
+            house = _start_house(source, deliveries, done)
+            for thread in threads:
+                thread.join()
+            done.set()
+            house.join()
+            results += [Result(delivery.name, delivery.error) for delivery in deliveries]
+        finally:
+            source.close()
+    return results
+
+
+def run(path: Path, settings: config.Config, stop: threading.Event) -> None:
+    """Deliver until `stop` is set; an edited configuration file is applied when it is valid."""
+    while not stop.is_set():
+        changed = threading.Event()
+        threads = [
+            _start(_run_source, f"source {name}", settings, name, changed)
+            for name in _sources_in_use(settings)
+        ]
+        settings = _wait_for_change(path, settings, stop)
+        changed.set()
+        for thread in threads:
+            thread.join()
+
+
+def require_capture(settings: config.Config, source: OpenSource) -> None:
+    """Raise `CaptureError` unless every table of the source's routes is captured."""
+    specs = table_specs(settings, source.name)
+    statuses = source.capture.status(specs)
+    lacking = [s for s in statuses if s.state in (State.MISSING, State.REFUSED)]
+    if lacking:
+        names = ", ".join(status.table for status in lacking)
+        raise CaptureError(
+            f"source {source.name}: not captured: {names}",
+            "run: replicator triggers install (replicator triggers status tells why)",
+        )
+    for status in statuses:
+        if status.state is State.DRIFTED:
+            log.warning(
+                "source %s: table %s: %s; run: replicator triggers install",
+                source.name,
+                status.table,
+                "; ".join(status.reasons),
+            )
+
+
+def _run_source(settings: config.Config, name: str, stop: threading.Event) -> None:
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((DBAPIError, CaptureError, ReplicatorError)),
+        wait=RETRY_WAIT,
+        stop=tenacity.stop_when_event_set(stop),
+        sleep=tenacity.sleep_using_event(stop),
+        before_sleep=lambda state: _tell_waiting(name, state),
+        reraise=True,
+    )
+
+    def reach() -> OpenSource:
+        source = open_source(name, settings.sources[name])
+        try:
+            require_capture(settings, source)
+        except BaseException:
+            source.close()
+            raise
+        return source
+
+    try:
+        source = retrying(reach)
+    except (DBAPIError, CaptureError, ReplicatorError):
+        return  # told to stop while waiting
+    try:
+        deliveries = [
+            build_delivery(settings, source, delivery, stop)
+            for delivery in delivery_names(settings, name)
+        ]
+        threads = [_start(delivery.run, str(delivery.name)) for delivery in deliveries]
+        threads.append(_start(source.seal_loop(stop).run, f"seal {name}"))
+        threads.append(_start_house(source, deliveries, stop))
+        for thread in threads:
+            thread.join()
+    finally:
+        source.close()
+
+
+def _start_house(
+    source: OpenSource, deliveries: list[Delivery], stop: threading.Event
+) -> threading.Thread:
+    ticks = [delivery.keep_lease for delivery in deliveries]
+    outbox = source.capture.outbox
+    return _start(
+        keep_house, f"house {source.name}", source.name, source.engine, outbox, ticks, stop
+    )
+
+
+def _tell_waiting(name: str, state: tenacity.RetryCallState) -> None:
+    assert state.outcome is not None
+    error = state.outcome.exception()
+    assert error is not None
+    if state.attempt_number == 1 or isinstance(error, CaptureError):
+        log.warning("source %s: %s (waiting)", name, describe(error))
+
+
+def _wait_for_change(path: Path, settings: config.Config, stop: threading.Event) -> config.Config:
+    """Return the file's new configuration once it has a valid other one, or when stopping."""
+    seen = _stamp(path)
+    while not stop.wait(LOOK_AT_FILE):
+        stamp = _stamp(path)
+        if stamp in (seen, None):
+            continue
+        seen = stamp
+        try:
+            edited = config.load(path)
+        except config.ConfigError as error:
+            log.error("the edited configuration is not used:\n%s", error)
+            continue
+        if edited != settings:
+            log.info("the configuration has changed: starting again with it")
+            return edited
+    return settings
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # in the middle of being replaced
+    return status.st_mtime_ns, status.st_size
+
+
+def _sources_in_use(settings: config.Config) -> list[str]:
+    return list(dict.fromkeys(route.source for route in settings.routes))
+
+
+def _start(action: Callable[..., None], name: str, *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=action, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread
