@@ -259,6 +259,7 @@ def _options(subject: Subject, spec: TableSpec) -> dict[str, Any]:
         "origin": spec.origin,
         "always": spec.always,
         "form": subject.form.value,
+        "keys_change_unnamed": subject.keys_change_unnamed,
     }
 
 

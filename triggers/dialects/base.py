@@ -29,6 +29,8 @@ class Subject:
     form: Form
     relation: str  # the quoted, qualified name for SQL
     excluded: bool = False  # some column is not captured
+    equals: tuple[str, ...] = ()  # PostgreSQL: the operator that compares each key column
+    keys_change_unnamed: bool = False  # an UPDATE may change a key column that it does not name
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,21 @@ WHERE a.attrelid = CAST(:relation AS regclass) AND a.attnum > 0 AND NOT a.attisd
 ORDER BY a.attnum
 """
 
+# With the operator by which the index tells equal keys: a key's type may come from any schema.
 UNIQUE_KEYS = """
 SELECT c.relname, i.indisprimary,
-       array_agg(a.attname::text ORDER BY k.place), bool_and(a.attnotnull)
+       array_agg(a.attname::text ORDER BY k.place), bool_and(a.attnotnull),
+       array_agg(format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY k.place)
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
-CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[])
+  WITH ORDINALITY AS k (attnum, class, place)
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+JOIN pg_opclass l ON l.oid = k.class
+JOIN pg_amop m ON m.amopfamily = l.opcfamily AND m.amopstrategy = 3
+ AND m.amoplefttype = l.opcintype AND m.amoprighttype = l.opcintype
+JOIN pg_operator o ON o.oid = m.amopopr
+JOIN pg_namespace n ON n.oid = o.oprnamespace
 WHERE i.indrelid = CAST(:relation AS regclass) AND i.indisunique AND i.indisvalid
   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
 GROUP BY c.relname, i.indisprimary
@@ -84,15 +92,18 @@ WHERE c.contype = 'f' AND c.conrelid = CAST(:relation AS regclass) AND c.conpare
 ORDER BY c.conname
 """
 
-# tgtype: 1 = row level, 2 = BEFORE, 64 = INSTEAD OF
+# tgtype: 1 = row level, 2 = BEFORE, 16 = UPDATE, 64 = INSTEAD OF
 OTHER_ROW_TRIGGERS = """
-SELECT EXISTS (
-  SELECT FROM pg_trigger t
-  JOIN pg_proc p ON p.oid = t.tgfoid
-  WHERE t.tgrelid = CAST(:relation AS regclass) AND NOT t.tgisinternal
-    AND t.tgtype & 1 = 1 AND t.tgtype & 66 = 0
-    AND p.proname NOT LIKE 'outbox\\_capture\\_%'
-)
+SELECT COALESCE(bool_or(t.tgtype & 66 = 0), false),
+       COALESCE(bool_or(t.tgtype & 18 = 18), false)
+FROM pg_trigger t
+JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgrelid = CAST(:relation AS regclass) AND NOT t.tgisinternal AND t.tgtype & 1 = 1
+  AND p.proname NOT LIKE 'outbox\\_capture\\_%'
+"""
+
+INHERITS = """
+SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = CAST(:relation AS regclass))
 """
 
 PART = r'"(?:[^"]|"")+"|[^".]+'
@@ -156,11 +167,13 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
     if kind not in ("r", "p"):
         raise TableRefused(f"{canonical} is not a table", "only ordinary tables can be captured")
     columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound).tuples()]
+    indexes = connection.execute(sa.text(UNIQUE_KEYS), bound).tuples().all()
     keys = [
         (name, tuple(names), primary, not_null)
-        for name, primary, names, not_null in connection.execute(sa.text(UNIQUE_KEYS), bound)
+        for name, primary, names, not_null, _equals in indexes
     ]
     key = choose_key(canonical, spec, keys)
+    equals = {tuple(names): tuple(operators) for _i, _p, names, _n, operators in indexes}[key]
     foreign = tuple(
         ForeignKey(
             columns=tuple(names),
@@ -173,18 +186,17 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
             sa.text(FOREIGN_KEYS), bound
         )
     )
-    if connection.execute(sa.text(OTHER_ROW_TRIGGERS), bound).scalar_one():
-        form = Form.REREAD
-    elif kind == "p" or spec.before == "full" or spec.always:
-        form = Form.ROW
-    else:
-        form = Form.STATEMENT
+    after, before_update = connection.execute(sa.text(OTHER_ROW_TRIGGERS), bound).one()
+    inherits = connection.execute(sa.text(INHERITS), bound).scalar_one()
+    by_row = kind == "p" or inherits or after or spec.before == "full" or spec.always
     kept = keep_columns(canonical, spec, columns, key)
     return Subject(
         table=Table(name=canonical, columns=kept, key=key, foreign_keys=foreign),
-        form=form,
+        form=Form.ROW if by_row else Form.STATEMENT,
         relation=bound["relation"],
         excluded=len(kept) < len(columns),
+        equals=equals,
+        keys_change_unnamed=before_update or any(c.generated for c in columns if c.name in key),
     )
 
 
