@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 LOOK_AT_FILE = 1.0
 """Seconds between looks at the configuration file."""
+
+STOP_SECONDS = 6.0
+"""How long stopping waits for rounds that are under way."""
 
 RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.5, max=15)
 
@@ -78,8 +82,7 @@ def run(path: Path, settings: config.Config, stop: threading.Event) -> None:
         ]
         settings = _wait_for_change(path, settings, stop)
         changed.set()
-        for thread in threads:
-            thread.join()
+        _join(threads)
 
 
 def require_capture(settings: config.Config, source: OpenSource) -> None:
@@ -134,8 +137,8 @@ def _run_source(settings: config.Config, name: str, stop: threading.Event) -> No
         threads = [_start(delivery.run, str(delivery.name)) for delivery in deliveries]
         threads.append(_start(source.seal_loop(stop).run, f"seal {name}"))
         threads.append(_start_house(source, deliveries, stop))
-        for thread in threads:
-            thread.join()
+        stop.wait()
+        _join(threads)
     finally:
         source.close()
 
@@ -187,6 +190,18 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _sources_in_use(settings: config.Config) -> list[str]:
     return list(dict.fromkeys(route.source for route in settings.routes))
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    """Wait for threads that were told to stop.
+
+    One that hangs in the network is left behind: whatever moment it ends at, nothing is lost.
+    """
+    deadline = time.monotonic() + STOP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            log.warning("%s does not answer and is left behind; nothing is lost", thread.name)
 
 
 def _start(action: Callable[..., None], name: str, *arguments: object) -> threading.Thread:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -34,11 +35,10 @@ class Batches:
         self._outbox = outbox
         self._connection: Connection | None = None
         batch = outbox.batch
-        self._next = (
-            sa.select(batch)
-            .where(batch.c.batch_no > sa.bindparam("after"))
-            .order_by(batch.c.batch_no)
-            .limit(ROUND_BATCHES)
+        after = sa.select(batch).where(batch.c.batch_no > sa.bindparam("after"))
+        self._next = after.order_by(batch.c.batch_no).limit(ROUND_BATCHES)
+        self._planned = after.where(batch.c.batch_no <= sa.bindparam("last")).order_by(
+            batch.c.batch_no
         )
 
     def close(self) -> None:
@@ -88,7 +88,11 @@ class Batches:
         At least one batch when there is one, however large; None when there is none. `planned`
         asks for exactly the batches of that round instead.
         """
-        rows = self._connect().execute(self._next, {"after": after.batch_no}).all()
+        if planned is not None:
+            bound = {"after": after.batch_no, "last": planned.reached.batch_no}
+            rows = self._connect().execute(self._planned, bound).all()
+        else:
+            rows = self._connect().execute(self._next, {"after": after.batch_no}).all()
         if not rows:
             return None
         if rows[0].batch_no != after.batch_no + 1:
@@ -96,13 +100,10 @@ class Batches:
                 f"batch {after.batch_no + 1} is not in the source any more",
                 "it was purged before this delivery had it: copy the tables anew",
             )
-        chosen = []
+        chosen: list[sa.Row[Any]] = []
         total = 0
         for row in rows:
-            if planned is not None:
-                if row.batch_no > planned.reached.batch_no:
-                    break
-            elif chosen and total + row.row_count > most_rows:
+            if planned is None and chosen and total + row.row_count > most_rows:
                 break
             chosen.append(row)
             total += row.row_count
@@ -129,6 +130,6 @@ class Batches:
         return self._connection
 
 
-def mark(batch: sa.Row[tuple[object, ...]]) -> str:
+def mark(batch: sa.Row[Any]) -> str:
     """Return what tells this batch from any other of the same number."""
     return f"{batch.first_id}-{batch.last_id}:{batch.row_count}@{batch.sealed_at.isoformat()}"

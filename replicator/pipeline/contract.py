@@ -68,7 +68,7 @@ class Outcome:
     coerced: int = 0
 
 
-class ProgressConflict(Exception):  # noqa: N818 - a state of affairs, not a fault
+class ProgressConflict(Exception):
     """Another replicator has moved this delivery's progress; nothing was written."""
 
 

@@ -104,7 +104,8 @@ class Deliveries:
         """Return who holds the lease, in force or not."""
         with self._engine.connect() as connection:
             owner = sa.select(self._outbox.delivery.c.lease_owner).where(self._mine)
-            return connection.execute(owner).scalar_one()
+            holder: str | None = connection.execute(owner).scalar_one()
+            return holder
 
     def release_lease(self, owner: str) -> None:
         """Give the lease back, if it is still ours."""

@@ -17,6 +17,7 @@ from replicator.pipeline import owner
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import (
     DeliveryName,
+    Park,
     Parked,
     Progress,
     ProgressConflict,
@@ -152,7 +153,8 @@ class Delivery:
             elif self._reached != self._progress:
                 self._move_progress(())
         except ProgressConflict:
-            self._disconnect()  # another replicator has done it; look where it is now
+            self._disconnect()  # another replicator has done it: look again where it is
+            self._stop.wait(WAIT)
         except BaseException:
             self._disconnect()
             raise
@@ -232,7 +234,7 @@ class Delivery:
         self._record.finish(whole, outcome)
         log.debug("%s: batch %d, %s", self.name, whole.reached.batch_no, outcome)
 
-    def _park(self, work: Round) -> Callable[[Sequence[Parked]], None]:
+    def _park(self, work: Round) -> Park:
         def park(parked: Sequence[Parked]) -> None:
             self._record.park(work, parked)
             for item in parked:

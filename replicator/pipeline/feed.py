@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from replicator.change import Change, decode_changes
@@ -21,6 +21,8 @@ AHEAD_BYTES = 8 << 20
 ROUND_ROWS = 100_000
 LOOK_AGAIN = 1.0
 """Seconds after which new batches are looked for unasked: another replicator may have sealed."""
+
+CLOSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,14 @@ class Feed:
         return item.work, self._blocks()
 
     def close(self) -> None:
-        """Stop reading, and give the connections back."""
+        """Stop reading. The thread gives its connections back when it ends.
+
+        A read that hangs in the network is not waited for: its thread ends when the read does.
+        """
         self._stopping.set()
         self._room.abandon()
         self._new_batch.wake()
-        self._thread.join()
-        self._reader.close()
-        self._batches.close()
+        self._thread.join(CLOSE_SECONDS)
 
     def _blocks(self) -> Iterator[Sequence[Change]]:
         while True:
@@ -151,6 +154,6 @@ class Feed:
                 self._position = waiting.work.reached
         except Exception as error:  # noqa: BLE001 - handed to the delivery, which decides
             self._ready.put(_Failure(error))
-
-
-StartFeed = Callable[[Progress, Round | None], Feed]
+        finally:
+            self._reader.close()
+            self._batches.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -135,7 +136,7 @@ class Sealer:
         self,
         connection: Connection,
         proof: GapProof,
-        gaps: Sequence[sa.Row[tuple[object, ...]]],
+        gaps: Sequence[sa.Row[Any]],
         late: list[Range],
         now: datetime,
     ) -> int:
@@ -212,9 +213,7 @@ class Sealer:
         return 0 if is_dead else len(found)
 
 
-def _islands(
-    ids: sa.Select[tuple[int, datetime]],
-) -> sa.Select[tuple[int, int, int, datetime, datetime]]:
+def _islands(ids: sa.Select[Any]) -> sa.Executable:
     """Fold ids into ranges on the server: neighbours share `id - row_number()`."""
     some = ids.order_by(ids.selected_columns.id).limit(sa.bindparam("most")).subquery("some")
     number = sa.func.row_number().over(order_by=some.c.id)
@@ -235,7 +234,7 @@ def _islands(
 
 def _visible(
     connection: Connection,
-    query: sa.Select[tuple[int, int, int, datetime, datetime]],
+    query: sa.Executable,
     low: int,
     most: int,
 ) -> list[_Visible]:
