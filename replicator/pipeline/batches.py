@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +23,6 @@ class Waiting:
 
     work: Round
     ids: list[Range]
-    oldest: datetime  # when the first of its changes was captured
 
 
 class Batches:
@@ -116,7 +114,6 @@ class Batches:
                 rows=total,
             ),
             ids=ranges.merge(r for row in chosen for r in ranges.decode(row.ids)),
-            oldest=min(row.first_captured_at for row in chosen),
         )
 
     def _mark(self, batch_no: int) -> str | None:

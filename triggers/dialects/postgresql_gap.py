@@ -14,7 +14,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-
 OLDEST_RUNNING = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 OWN_ID = sa.text("SELECT pg_current_xact_id()::text::bigint")
 
