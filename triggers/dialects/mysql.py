@@ -16,6 +16,7 @@ from triggers.model import Column, Kind, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
 
+BYTES_MARK = "\\x"
 PURPOSES = ("insert", "update", "delete")
 
 SESSION = "SET SESSION sql_mode = ''"
@@ -101,7 +102,7 @@ class MysqlDialect:
         connection.execute(sa.select(outbox.state.c.id).with_for_update())
 
     def gap_proof(self) -> MysqlGapProof:
-        """Return a proof for one sealing transaction."""
+        """Return a proof for one sealer."""
         return MysqlGapProof()
 
     def coverage(
@@ -135,7 +136,7 @@ class MysqlDialect:
         value = f"{row}.{self.quote(column.name)}"
         match column.kind:
             case Kind.BYTES:
-                return f"CONCAT(_utf8mb4 0x5C78, LOWER(HEX({value})))"
+                return f"CONCAT({catalog.text(BYTES_MARK)}, LOWER(HEX({value})))"
             case Kind.GEOMETRY:
                 return f"LOWER(HEX({value}))"
             case Kind.BIT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -91,10 +92,13 @@ def quote(name: str) -> str:
 
 
 def text(value: str) -> str:
-    """Write a string literal that means the same under every sql_mode."""
-    if "\\" in value:
-        return f"_utf8mb4 0x{value.encode().hex()}"
-    return "'" + value.replace("'", "''") + "'"
+    """Write a string literal that means the same under every sql_mode.
+
+    It also looks the same in information_schema, which resolves quotes and drops introducers.
+    """
+    if re.search(r"[\\']", value):
+        return f"CONVERT(0x{value.encode().hex()} USING utf8mb4)"
+    return f"'{value}'"
 
 
 def describe(connection: Connection, spec: TableSpec) -> Subject:
@@ -119,11 +123,9 @@ def describe(connection: Connection, spec: TableSpec) -> Subject:
             f"table {spec.name} uses the engine {found[2]}, which has no transactions",
             f"ALTER TABLE {quote(spec.name)} ENGINE = InnoDB;",
         )
-    columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound).tuples()]
+    columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound)]
     keys = []
-    for name, group in groupby(
-        connection.execute(sa.text(UNIQUE_KEYS), bound).tuples(), lambda row: row[0]
-    ):
+    for name, group in groupby(connection.execute(sa.text(UNIQUE_KEYS), bound), lambda row: row[0]):
         parts = list(group)
         if all(column and sub_part is None for _n, column, _null, sub_part in parts):
             not_null = not any(nullable for _n, _c, nullable, _s in parts)
@@ -131,7 +133,7 @@ def describe(connection: Connection, spec: TableSpec) -> Subject:
     key = choose_key(spec.name, spec, keys)
     foreign = []
     for _name, group in groupby(
-        connection.execute(sa.text(FOREIGN_KEYS), bound).tuples(), lambda row: row[0]
+        connection.execute(sa.text(FOREIGN_KEYS), bound), lambda row: row[0]
     ):
         parts = list(group)
         foreign.append(

@@ -166,8 +166,8 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
         )
     if kind not in ("r", "p"):
         raise TableRefused(f"{canonical} is not a table", "only ordinary tables can be captured")
-    columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound).tuples()]
-    indexes = connection.execute(sa.text(UNIQUE_KEYS), bound).tuples().all()
+    columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound)]
+    indexes = connection.execute(sa.text(UNIQUE_KEYS), bound).all()
     keys = [
         (name, tuple(names), primary, not_null)
         for name, primary, names, not_null, _equals in indexes

@@ -63,8 +63,8 @@ class SqliteDialect:
                 image=self._image("c", table.columns),
                 old_image=self._image("OLD", table.columns),
                 before=full if spec.before == "full" else "NULL",
-                is_new=" AND ".join(f"c.{key} IS NEW.{key}" for key in keys),
-                is_old=" AND ".join(f"c.{key} IS OLD.{key}" for key in keys),
+                is_new=_same("NEW", keys),
+                is_old=_same("OLD", keys),
                 key_changed=_any_differs(keys),
                 origin_column=", origin" if record else "",
                 origin=", (SELECT max(origin) FROM outbox_origin)" if record else "",
@@ -97,7 +97,7 @@ class SqliteDialect:
         del connection, outbox
 
     def gap_proof(self) -> SqliteGapProof:
-        """Return a proof for one sealing transaction."""
+        """Return a proof for one sealer."""
         return SqliteGapProof()
 
     def coverage(
@@ -138,6 +138,14 @@ class SqliteGapProof:
         """Every gap is dead when seen."""
         del connection
         return horizon is not None
+
+
+def _same(row: str, keys: Sequence[str]) -> str:
+    # The first comparison finds the row through the key's index, whatever its collation; the
+    # second is exact, as keys are in other databases.
+    return " AND ".join(
+        f"c.{key} IS {row}.{key} AND c.{key} IS {row}.{key} COLLATE BINARY" for key in keys
+    )
 
 
 def _any_differs(keys: Sequence[str]) -> str:

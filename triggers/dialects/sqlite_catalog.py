@@ -85,7 +85,7 @@ def _unique_keys(
             " WHERE l.\"unique\" AND NOT l.partial AND l.origin <> 'pk' ORDER BY l.seq, i.seqno"
         ),
         bound,
-    ).tuples()
+    )
     for name, group in groupby(indexes, lambda row: row[0]):
         columns = tuple(column for _name, column in group)
         if None not in columns:
@@ -100,7 +100,7 @@ def _foreign_keys(connection: Connection, bound: dict[str, str]) -> tuple[Foreig
             " FROM pragma_foreign_key_list(:t) ORDER BY id, seq"
         ),
         bound,
-    ).tuples()
+    )
     found = []
     for _id, group in groupby(rows, lambda row: row[0]):
         parts = list(group)
