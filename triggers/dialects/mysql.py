@@ -72,7 +72,7 @@ class MysqlDialect:
                 origin=", @outbox_origin" if record else "",
             )
             creations.append(create)
-            bodies[name] = create[create.index("BEGIN") :]
+            bodies[name] = _resolved(create[create.index("BEGIN") :])
         return TriggerSet(bodies=bodies, replace=[SESSION, *self._replacing(subject, creations)])
 
     def live_triggers(
@@ -88,7 +88,7 @@ class MysqlDialect:
             {"table": table},
         )
         ours = {naming.generated_name(table, purpose) for purpose in PURPOSES}
-        return {name: LiveTrigger(body) for name, body in rows if name in ours}
+        return {name: LiveTrigger(_resolved(body)) for name, body in rows if name in ours}
 
     def drop_statements(
         self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
@@ -168,3 +168,8 @@ class MariadbDialect(MysqlDialect):
     def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
         del subject
         return list(creations)
+
+
+def _resolved(body: str) -> str:
+    """Return a trigger's body as MySQL's information_schema shows it, with backticks resolved."""
+    return body.replace("``", "`")
