@@ -72,7 +72,7 @@ class MysqlDialect:
                 origin=", @outbox_origin" if record else "",
             )
             creations.append(create)
-            bodies[name] = _resolved(create[create.index("BEGIN") :])
+            bodies[name] = _body(create)
         return TriggerSet(bodies=bodies, replace=[SESSION, *self._replacing(subject, creations)])
 
     def live_triggers(
@@ -80,15 +80,20 @@ class MysqlDialect:
     ) -> dict[str, LiveTrigger]:
         """Return this program's triggers on a table, by trigger name."""
         del outbox
-        rows = connection.execute(
+        names = connection.execute(
             sa.text(
-                "SELECT trigger_name, action_statement FROM information_schema.triggers"
+                "SELECT trigger_name FROM information_schema.triggers"
                 " WHERE trigger_schema = DATABASE() AND event_object_table = :table"
             ),
             {"table": table},
-        )
-        ours = {naming.generated_name(table, purpose) for purpose in PURPOSES}
-        return {name: LiveTrigger(_resolved(body)) for name, body in rows if name in ours}
+        ).scalars()
+        ours = {naming.generated_name(table, purpose) for purpose in PURPOSES} & set(names)
+        live = {}
+        for name in ours:
+            # information_schema's action_statement is not the original: backticks get lost in it.
+            shown = connection.exec_driver_sql(f"SHOW CREATE TRIGGER {self.quote(name)}").one()
+            live[name] = LiveTrigger(_body(shown[2]))
+        return live
 
     def drop_statements(
         self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
@@ -170,6 +175,5 @@ class MariadbDialect(MysqlDialect):
         return list(creations)
 
 
-def _resolved(body: str) -> str:
-    """Return a trigger's body as MySQL's information_schema shows it, with backticks resolved."""
-    return body.replace("``", "`")
+def _body(statement: str) -> str:
+    return statement[statement.index("BEGIN") :]
