@@ -66,14 +66,18 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
 def _purge_gaps(connection: Connection, outbox: Outbox) -> None:
     """Forget old gaps. One that was never proven dead leaves its range to the purge mark.
 
-    A row that still turns up at or below the mark is late by definition, and is sealed.
+    A row that still turns up at or below the mark is late by definition, and is sealed. Sealers
+    wait meanwhile: one of them could be sealing such a row out of its gap just now.
     """
     gap, state = outbox.gap, outbox.state
+    connection.execute(sa.update(state).values(purged_to=state.c.purged_to))
     now = datetime.now(UTC)
     connection.execute(sa.delete(gap).where(gap.c.closed_at < now - CLOSED_GAPS_KEPT))
-    unproven = sa.and_(gap.c.closed_at.is_(None), gap.c.seen_at < now - GAP_PATIENCE)
+    unproven = gap.c.closed_at.is_(None)
     oldest_kept = connection.execute(sa.select(sa.func.min(outbox.change.c.id))).scalar()
-    passed = sa.and_(unproven, gap.c.last_id < (oldest_kept or 0))
+    passed = sa.and_(
+        unproven, gap.c.seen_at < now - GAP_PATIENCE, gap.c.last_id < (oldest_kept or 0)
+    )
     last = connection.execute(sa.select(sa.func.max(gap.c.last_id)).where(passed)).scalar()
     if last is not None:
         connection.execute(sa.update(state).where(state.c.purged_to < last).values(purged_to=last))

@@ -53,6 +53,7 @@ class Sealer:
         self._connection: Connection | None = None
         self._outbox = outbox
         self._dialect = dialect
+        self._proof = dialect.gap_proof()
         self.batch_rows = batch_rows
         self._open_gaps = True  # until the first sealing has looked
         change, gap = outbox.change, outbox.gap
@@ -74,9 +75,8 @@ class Sealer:
         try:
             with self._connection.begin():
                 self._dialect.lock_for_sealing(self._connection, self._outbox)
-                proof = self._dialect.gap_proof()
-                proof.before_reading(self._connection, open_gaps=self._open_gaps)
-                sealing = self._seal(self._connection, proof)
+                self._proof.before_reading(self._connection, open_gaps=self._open_gaps)
+                sealing = self._seal(self._connection, self._proof)
         except BaseException:
             self.close()
             raise
@@ -92,24 +92,29 @@ class Sealer:
     def _seal(self, connection: Connection, proof: GapProof) -> Sealing:
         state = connection.execute(self._state).one()
         gaps = connection.execute(self._gaps).all()
-        late = []
-        if gaps:
-            late += _visible(connection, self._inside, 0, self.batch_rows)
-        if state.purged_to > 0:
-            late += _visible(connection, self._below, state.purged_to, self.batch_rows)
-        room = self.batch_rows - sum(part.count for part in late)
-        fresh = _visible(connection, self._above, state.highest_id, room) if room > 0 else []
+        room = self.batch_rows
+        late = _visible(connection, self._inside, 0, room) if gaps else None
+        room -= late.count if late else 0
+        # Where the limit has cut the late rows off, the gaps above have not been looked at.
+        looked_to = late.ranges[-1][1] if late and room == 0 else None
+        lost = None
+        if state.purged_to > 0 and room > 0:
+            lost = _visible(connection, self._below, state.purged_to, room)
+            room -= lost.count if lost else 0
+        fresh = _visible(connection, self._above, state.highest_id, room) if room > 0 else None
         now = datetime.now(UTC)
 
-        late_ids = ranges.merge(r for part in late for r in part.ranges)
-        still_open = self._settle(connection, proof, gaps, late_ids, now)
+        late_ids = late.ranges if late else []
+        still_open = self._settle(connection, proof, gaps, late_ids, looked_to, now)
+        if lost:
+            still_open += self._reopen(connection, lost.ranges, state.purged_to, now)
         highest = state.highest_id
-        for part in fresh:
-            found = ranges.between(part.ranges, highest)
+        if fresh:
+            found = ranges.between(fresh.ranges, highest)
             still_open += self._open(connection, proof, found, now)
-            highest = part.ranges[-1][1]
+            highest = fresh.ranges[-1][1]
 
-        parts = [*late, *fresh]
+        parts = [part for part in (late, lost, fresh) if part]
         if not parts:
             return Sealing(state.last_batch, 0, still_open)
         batch_no = state.last_batch + 1
@@ -138,9 +143,13 @@ class Sealer:
         proof: GapProof,
         gaps: Sequence[sa.Row[Any]],
         late: list[Range],
+        looked_to: int | None,
         now: datetime,
     ) -> int:
-        """Take late ids out of their gaps and close what is proven dead; return what stays open."""
+        """Take late ids out of their gaps and close what is proven dead; return what stays open.
+
+        Nothing above `looked_to` is proven by its not having been seen.
+        """
         gap = self._outbox.gap
         horizon = proof.horizon_before()
         if horizon is not None and any(row.horizon is None for row in gaps):
@@ -155,18 +164,19 @@ class Sealer:
         still_open = 0
         for row in gaps:
             inside = ranges.inside(late, row.first_id, row.last_id)
-            is_dead = proof.is_dead(connection, row.horizon)
+            proven = proof.is_dead(connection, row.horizon)
             if not inside:
-                if is_dead:
+                if proven and _is_seen(row.last_id, looked_to):
                     dead.append(row.first_id)
                 else:
                     still_open += 1
                 continue
             replaced.append(row.first_id)
             rest = ranges.between([*inside, (row.last_id + 1, row.last_id + 1)], row.first_id - 1)
-            still_open += 0 if is_dead else len(rest)
-            pieces += [
-                {
+            for first, last in rest:
+                is_dead = proven and _is_seen(last, looked_to)
+                still_open += 0 if is_dead else 1
+                piece = {
                     "first_id": first,
                     "last_id": last,
                     "seen_at": row.seen_at,
@@ -174,8 +184,7 @@ class Sealer:
                     "closed_at": now if is_dead else None,
                     "reason": proof.reason if is_dead else None,
                 }
-                for first, last in rest
-            ]
+                pieces.append(piece)
         if replaced:
             connection.execute(sa.delete(gap).where(gap.c.first_id.in_(replaced)))
         if pieces:
@@ -187,6 +196,21 @@ class Sealer:
                 .values(closed_at=now, reason=proof.reason)
             )
         return still_open
+
+    def _reopen(self, connection: Connection, found: list[Range], mark: int, now: datetime) -> int:
+        """Lower the purge mark below rows that turned up under it; return the gaps this opens.
+
+        They are in a batch now, and must not count as late again.
+        """
+        gap, state = self._outbox.gap, self._outbox.state
+        first = found[0][0]
+        pieces = ranges.between([*found, (mark + 1, mark + 1)], first - 1)
+        connection.execute(sa.delete(gap).where(gap.c.first_id.between(first, mark)))
+        if pieces:
+            values = [{"first_id": a, "last_id": b, "seen_at": now} for a, b in pieces]
+            connection.execute(sa.insert(gap), values)
+        connection.execute(sa.update(state).values(purged_to=first - 1))
+        return len(pieces)
 
     def _open(
         self, connection: Connection, proof: GapProof, found: list[Range], now: datetime
@@ -232,21 +256,23 @@ def _islands(ids: sa.Select[Any]) -> sa.Executable:
     )
 
 
+def _is_seen(last_id: int, looked_to: int | None) -> bool:
+    return looked_to is None or last_id <= looked_to
+
+
 def _visible(
     connection: Connection,
     query: sa.Executable,
     low: int,
     most: int,
-) -> list[_Visible]:
-    """Run a query made by `_islands`; return what it found, or nothing."""
+) -> _Visible | None:
+    """Run a query made by `_islands`; return what it found, or None."""
     rows = connection.execute(query, {"low": low, "most": most}).all()
     if not rows:
-        return []
-    return [
-        _Visible(
-            ranges=[(first, last) for first, last, *_rest in rows],
-            count=sum(row[2] for row in rows),
-            first_captured_at=min(row[3] for row in rows),
-            last_captured_at=max(row[4] for row in rows),
-        )
-    ]
+        return None
+    return _Visible(
+        ranges=[(first, last) for first, last, *_rest in rows],
+        count=sum(row[2] for row in rows),
+        first_captured_at=min(row[3] for row in rows),
+        last_captured_at=max(row[4] for row in rows),
+    )

@@ -46,10 +46,11 @@ class Watch:
         self._connection: Connection | None = None
         gap, state = outbox.gap, outbox.state
         newest = sa.select(sa.func.max(outbox.change.c.id)).scalar_subquery()
+        oldest = sa.select(sa.func.min(outbox.change.c.id)).scalar_subquery()
         has_gap = sa.select(gap.c.first_id).where(gap.c.closed_at.is_(None)).exists()
         self._query = sa.select(
             state.c.last_batch,
-            sa.or_(has_gap, newest > state.c.highest_id, state.c.purged_to > 0),
+            sa.or_(has_gap, newest > state.c.highest_id, oldest <= state.c.purged_to),
         )
 
     def look(self) -> tuple[int, bool]:
