@@ -67,8 +67,10 @@ class Finding:
 class GapProof(Protocol):
     """Proves that an id which is not visible will never be.
 
-    Used inside one sealing transaction, on its connection, in this order: `before_reading`, then
-    the visible ids are read, then `proven`. See docs/decisions for each engine's argument.
+    Lives as long as its sealer. Used inside each sealing transaction, on its connection, in this
+    order: `before_reading`, then the visible ids are read, then the others. What `before_reading`
+    and the first `is_dead` have learnt holds for this one transaction. See docs/decisions for each
+    engine's argument.
     """
 
     def before_reading(self, connection: Connection, *, open_gaps: bool) -> None:
@@ -122,7 +124,7 @@ class Dialect(Protocol):
         """Serialise sealers: wait for another one's transaction; must not take a snapshot."""
 
     def gap_proof(self) -> GapProof:
-        """Return a proof for one sealing transaction."""
+        """Return a proof for one sealer."""
 
     def coverage(
         self, connection: Connection, subjects: Sequence[Subject], outbox: Outbox

@@ -124,7 +124,7 @@ class PostgresqlDialect:
         connection.exec_driver_sql(f"LOCK TABLE {state} IN SHARE ROW EXCLUSIVE MODE")
 
     def gap_proof(self) -> PostgresqlGapProof:
-        """Return a proof for one sealing transaction."""
+        """Return a proof for one sealer."""
         return PostgresqlGapProof()
 
     def coverage(

@@ -28,8 +28,9 @@ class PostgresqlGapProof:
         self._oldest: int | None = None
 
     def before_reading(self, connection: Connection, *, open_gaps: bool) -> None:
-        """Nothing to look at: the snapshot itself carries the proof."""
+        """Nothing to look at yet: the snapshot itself carries the proof."""
         del connection, open_gaps
+        self._oldest = None
 
     def horizon_before(self) -> int | None:
         """Every gap was given its horizon when it was found."""
