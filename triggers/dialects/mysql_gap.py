@@ -82,6 +82,7 @@ class MysqlGapProof:
     def horizon_now(self, connection: Connection) -> int | None:
         """Nothing that was read before the gap was seen can serve: the next sealing gives it."""
         del connection
+        return None
 
     def horizon_before(self) -> int | None:
         """Return the largest id of the transactions that run now, after an earlier sealing."""
