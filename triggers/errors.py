@@ -19,6 +19,14 @@ class TableRefused(CaptureError):
     """A table cannot be captured as it is."""
 
 
+class TableMissing(TableRefused):
+    """There is no table of this name."""
+
+
+class TableBusy(CaptureError):
+    """A table's triggers could not be put in place: other transactions hold the table."""
+
+
 class OutboxMissing(CaptureError):
     """The source has no outbox tables yet."""
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from triggers.dialects.base import Form, Subject
-from triggers.errors import TableRefused
+from triggers.errors import TableMissing, TableRefused
 from triggers.keys import choose_key, keep_columns
 from triggers.model import Column, ForeignKey, Kind, Table, TableSpec
 
@@ -160,7 +160,7 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
         sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:relation)"), bound
     ).scalar()
     if kind is None:
-        raise TableRefused(
+        raise TableMissing(
             f"table {canonical} does not exist in the source",
             "correct the name (schema.table, case as stored) or create the table",
         )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from triggers.dialects.base import Form, Subject
-from triggers.errors import TableRefused
+from triggers.errors import TableMissing, TableRefused
 from triggers.keys import UniqueKey, choose_key, keep_columns
 from triggers.model import Column, ForeignKey, Kind, Table, TableSpec
 
@@ -44,7 +44,7 @@ def describe(connection: Connection, spec: TableSpec) -> Subject:
         bound,
     ).one_or_none()
     if found is None:
-        raise TableRefused(
+        raise TableMissing(
             f"table {spec.name} does not exist in the source",
             "correct the name (case as stored) or create the table",
         )
