@@ -14,7 +14,16 @@ def generated_name(table: str, purpose: str, *, limit: int = 60) -> str:
     Two tables never share a name, however long or alike theirs are: the name carries a hash of
     the whole table name. `limit` counts bytes; the result is plain ASCII.
     """
-    digest = hashlib.sha256(table.encode()).hexdigest()[:10]
+    digest = _digest(table)
     readable = re.sub(r"[^a-z0-9]+", "_", table.lower()).strip("_")
     room = limit - len(PREFIX) - len(purpose) - len(digest) - 3
     return "_".join(part for part in (PREFIX, purpose, readable[:room].strip("_"), digest) if part)
+
+
+def is_generated(name: str, table: str) -> bool:
+    """Tell whether a name was generated for the table, for whatever purpose."""
+    return name.startswith(f"{PREFIX}_") and name.endswith(f"_{_digest(table)}")
+
+
+def _digest(table: str) -> str:
+    return hashlib.sha256(table.encode()).hexdigest()[:10]

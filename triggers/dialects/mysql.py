@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from triggers import naming
 from triggers.dialects import mysql_catalog as catalog
@@ -15,6 +17,9 @@ from triggers.dialects.mysql_gap import MysqlGapProof
 from triggers.model import Column, Kind, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
+
+LONGEST_WAIT_SECONDS = 3
+"""While an installation waits for a table, the application's new statements wait behind it."""
 
 BYTES_MARK = "\\x"
 PURPOSES = ("insert", "update", "delete")
@@ -52,15 +57,13 @@ class MysqlDialect:
             f"NOT ({self._exact('OLD', table.column(k))} <=> {self._exact('NEW', table.column(k))})"
             for k in table.key
         )
-        bodies: dict[str, str] = {}
-        creations: list[str] = []
+        created: dict[str, str] = {}
         for purpose in PURPOSES:
-            name = naming.generated_name(table.name, purpose)
             create = render(
                 "mysql",
                 purpose,
                 or_replace=self._or_replace,
-                trigger=self.quote(name),
+                trigger="{trigger}",
                 relation=subject.relation,
                 wanted="TRUE" if record else "@outbox_origin IS NULL",
                 key_changed=key_changed,
@@ -71,9 +74,13 @@ class MysqlDialect:
                 origin_column=", origin" if record else "",
                 origin=", @outbox_origin" if record else "",
             )
-            creations.append(create)
-            bodies[name] = _body(create)
-        return TriggerSet(bodies=bodies, replace=[SESSION, *self._replacing(subject, creations)])
+            name = self._name(table.name, purpose, create)
+            created[name] = create.replace("{trigger}", self.quote(name), 1)
+        return TriggerSet(
+            bodies={name: _body(create) for name, create in created.items()},
+            replace=[SESSION, *self._replacing(subject, created)],
+            finish=self._finish,
+        )
 
     def live_triggers(
         self, connection: Connection, table: str, outbox: Outbox
@@ -87,20 +94,38 @@ class MysqlDialect:
             ),
             {"table": table},
         ).scalars()
-        ours = {naming.generated_name(table, purpose) for purpose in PURPOSES} & set(names)
         live = {}
-        for name in ours:
+        for name in [name for name in names if naming.is_generated(name, table)]:
             # information_schema's action_statement is not the original: backticks get lost in it.
             shown = connection.exec_driver_sql(f"SHOW CREATE TRIGGER {self.quote(name)}").one()
             live[name] = LiveTrigger(_body(shown[2]))
         return live
 
     def drop_statements(
-        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+        self, connection: Connection, table: str, names: Sequence[str]
     ) -> list[str]:
-        """Return the statements that remove these triggers."""
-        del connection, table, outbox
+        """Return the statements that remove these triggers of a table, which may be gone."""
+        del connection, table
         return [f"DROP TRIGGER IF EXISTS {self.quote(name)}" for name in names]
+
+    def clean_up_statements(self, table: str, outbox: Outbox) -> list[str]:
+        """Nothing else belongs to a table."""
+        del table, outbox
+        return []
+
+    def in_transaction(self, statements: Sequence[str]) -> list[str]:
+        """Return the statements as they are: DDL commits by itself."""
+        return list(statements)
+
+    def wait_for_turn(self, connection: Connection) -> None:
+        """Take a lock of the session, then limit how long it waits for tables."""
+        lock = "SELECT GET_LOCK(CONCAT('outbox_', MD5(DATABASE())), 3600)"
+        connection.exec_driver_sql(lock)
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LONGEST_WAIT_SECONDS}")
+
+    def is_busy(self, error: DBAPIError) -> bool:
+        """Tell whether a lock timed out, or a deadlock was broken."""
+        return error.orig is not None and error.orig.args[0] in (1205, 1213)
 
     def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
         """Lock the state row; a locking read does not open the transaction's read view."""
@@ -119,14 +144,20 @@ class MysqlDialect:
     _or_replace = ""
     _float = "{}"  # JSON_OBJECT widens a FLOAT to a double before it prints it
 
-    def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
-        # MySQL cannot replace a trigger in one step: the lock keeps writers out in between.
-        drops = [
-            f"DROP TRIGGER IF EXISTS {self.quote(naming.generated_name(subject.table.name, p))}"
-            for p in PURPOSES
-        ]
-        lock = f"LOCK TABLES {subject.relation} WRITE, outbox_change WRITE"
-        return [lock, *drops, *creations, "UNLOCK TABLES"]
+    _finish: Sequence[str] = ("UNLOCK TABLES",)
+
+    def _name(self, table: str, purpose: str, create: str) -> str:
+        # MySQL cannot replace a trigger. The new one gets a name of its own, so that it can be
+        # created before the old one is dropped: there is none at no time, whatever fails when.
+        digest = hashlib.sha256(create.encode()).hexdigest()[:6]
+        return naming.generated_name(table, f"{purpose}_{digest}")
+
+    def _replacing(self, subject: Subject, created: Mapping[str, str]) -> list[str]:
+        # The lock keeps writers out while there are two: a change would be logged twice.
+        statements = [f"LOCK TABLES {subject.relation} WRITE"]
+        for name, create in created.items():
+            statements += [f"DROP TRIGGER IF EXISTS {self.quote(name)}", create]
+        return statements
 
     def _exact(self, row: str, column: Column) -> str:
         value = f"{row}.{self.quote(column.name)}"
@@ -170,9 +201,15 @@ class MariadbDialect(MysqlDialect):
     _or_replace = "OR REPLACE "
     _float = "CAST({} AS DOUBLE)"
 
-    def _replacing(self, subject: Subject, creations: Sequence[str]) -> list[str]:
+    _finish: Sequence[str] = ()
+
+    def _name(self, table: str, purpose: str, create: str) -> str:
+        del create
+        return naming.generated_name(table, purpose)
+
+    def _replacing(self, subject: Subject, created: Mapping[str, str]) -> list[str]:
         del subject
-        return list(creations)
+        return list(created.values())
 
 
 def _body(statement: str) -> str:

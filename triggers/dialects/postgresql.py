@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from triggers import naming
 from triggers.dialects import postgresql_catalog as catalog
@@ -16,6 +17,9 @@ from triggers.dialects.postgresql_gap import PostgresqlGapProof
 from triggers.model import TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
+
+LONGEST_WAIT_SECONDS = 3
+"""While an installation waits for a table, the application's new statements wait behind it."""
 
 ALWAYS = "-- fires in every session, replica role or not"
 """Added to the body of a trigger that is enabled as ALWAYS, to tell it from one that is not."""
@@ -103,20 +107,35 @@ class PostgresqlDialect:
         }
 
     def drop_statements(
-        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+        self, connection: Connection, table: str, names: Sequence[str]
     ) -> list[str]:
-        """Return the statements that remove these triggers and the table's function."""
+        """Return the statements that remove these triggers of a table, which may be gone."""
         relation = catalog.relation(table)
         exists = connection.execute(
             sa.text("SELECT to_regclass(:relation) IS NOT NULL"), {"relation": relation}
         ).scalar_one()
-        drops = [
+        return [
             render("postgresql", "drop_trigger", trigger=self.quote(name), relation=relation)
             for name in names
             if exists
         ]
-        function = self._function(table, outbox)
-        return [*drops, render("postgresql", "drop_function", function=function)]
+
+    def clean_up_statements(self, table: str, outbox: Outbox) -> list[str]:
+        """Return the statement that removes the table's function."""
+        return [render("postgresql", "drop_function", function=self._function(table, outbox))]
+
+    def in_transaction(self, statements: Sequence[str]) -> list[str]:
+        """Wrap statements into a transaction."""
+        return ["BEGIN", *statements, "COMMIT"]
+
+    def wait_for_turn(self, connection: Connection) -> None:
+        """Take a lock of the session, then limit how long it waits for tables."""
+        connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('outbox installation'))")
+        connection.exec_driver_sql(f"SET lock_timeout = '{LONGEST_WAIT_SECONDS}s'")
+
+    def is_busy(self, error: DBAPIError) -> bool:
+        """Tell whether a lock timed out, or a deadlock was broken."""
+        return getattr(error.orig, "sqlstate", None) in ("55P03", "40P01")
 
     def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
         """Lock the state table: unlike a SELECT, LOCK TABLE takes no snapshot before it waits."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from triggers import naming
 from triggers.dialects import sqlite_catalog as catalog
@@ -82,15 +83,32 @@ class SqliteDialect:
             sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :t"),
             {"t": table},
         )
-        ours = {naming.generated_name(table, purpose) for purpose in PURPOSES}
-        return {name: LiveTrigger(body) for name, body in rows if name in ours}
+        return {name: LiveTrigger(body) for name, body in rows if naming.is_generated(name, table)}
 
     def drop_statements(
-        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+        self, connection: Connection, table: str, names: Sequence[str]
     ) -> list[str]:
-        """Return the statements that remove these triggers."""
-        del connection, table, outbox
+        """Return the statements that remove these triggers of a table, which may be gone."""
+        del connection, table
         return [f"DROP TRIGGER IF EXISTS {self.quote(name)}" for name in names]
+
+    def clean_up_statements(self, table: str, outbox: Outbox) -> list[str]:
+        """Nothing else belongs to a table."""
+        del table, outbox
+        return []
+
+    def in_transaction(self, statements: Sequence[str]) -> list[str]:
+        """Wrap statements into a transaction."""
+        return ["BEGIN IMMEDIATE", *statements, "COMMIT"]
+
+    def wait_for_turn(self, connection: Connection) -> None:
+        """Nothing to wait for: each transaction begins with the database's only write lock."""
+        del connection
+
+    def is_busy(self, error: DBAPIError) -> bool:
+        """Tell nothing: SQLite has waited long enough when it gives up."""
+        del error
+        return False
 
     def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
         """Nothing to do: the sealing transaction began with the database's only write lock."""

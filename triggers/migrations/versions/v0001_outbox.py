@@ -93,7 +93,8 @@ def upgrade(schema: str | None) -> None:
         sa.Column("horizon", sa.BigInteger),
         sa.Column("closed_at", Time),
         sa.Column("reason", sa.String(255)),
-        sa.Index("outbox_gap_closed_at", "closed_at"),
+        # An index in the form of a constraint: MySQL creates it in one step with the table.
+        sa.UniqueConstraint("closed_at", "first_id", name="outbox_gap_closed_at"),
     )
     create(
         "outbox_delivery",
@@ -136,8 +137,7 @@ def upgrade(schema: str | None) -> None:
     )
     if dialect == "sqlite":
         create("outbox_origin", sa.Column("origin", sa.Text, nullable=False))
-    op.execute(
-        sa.insert(state).values(
-            id=1, epoch=sa.text(EPOCH[dialect]), highest_id=0, last_batch=0, purged_to=0
-        )
-    )
+    values: list[sa.ColumnElement[Any]] = [sa.literal(1), sa.literal_column(EPOCH[dialect])]
+    values += [sa.literal(0)] * 3
+    absent = ~sa.exists(sa.select(state.c.id))
+    op.execute(sa.insert(state).from_select(list(state.c.keys()), sa.select(*values).where(absent)))
