@@ -1,0 +1,29 @@
+"""The configuration: one TOML file, read into frozen models, with every problem named at once."""
+
+from replicator.config.errors import ConfigError, Problem
+from replicator.config.load import find, load
+from replicator.config.model import (
+    BackupTarget,
+    Config,
+    FilesTarget,
+    Route,
+    Source,
+    SqlTarget,
+    TableOptions,
+    Target,
+)
+
+__all__ = [
+    "BackupTarget",
+    "Config",
+    "ConfigError",
+    "FilesTarget",
+    "Problem",
+    "Route",
+    "Source",
+    "SqlTarget",
+    "TableOptions",
+    "Target",
+    "find",
+    "load",
+]

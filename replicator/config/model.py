@@ -1,0 +1,252 @@
+"""The configuration's models: what each key means, its default, and which values it takes.
+
+Made by `replicator.config.load`, which also checks what one key alone cannot show.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from sqlalchemy.engine import URL
+
+from replicator.config.errors import ConfigError, InvalidValue, Problem
+from replicator.config.field import (
+    DatabaseUrlField,
+    DropUrlField,
+    EncodingField,
+    FormatField,
+    HandlerField,
+    KeyField,
+    Name,
+    NameList,
+    PathField,
+    PatternField,
+    ScheduleField,
+    SecretField,
+    Text,
+)
+from replicator.config.keypath import key_path
+
+DEFAULT_FILE_NAME = "{table}_{batch:012d}.csv"
+
+
+class Section(BaseModel):
+    """One table of the file. `later` names keys that a coming version will take."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+
+class TableOptions(Section):
+    """How changes of one table are captured."""
+
+    before: Literal["key", "full"] = "key"
+    """What the change keeps of the old row: its key, or all columns. Deletes keep all."""
+
+    key: KeyField | None = None
+    """For a table without primary key: the name of a unique key, or a list of its columns."""
+
+    exclude: NameList = []
+    """Columns that are never captured."""
+
+    origin: Literal["skip", "record"] = "skip"
+    """Changes that a replicator wrote: left out, or captured with their origin."""
+
+    always: bool = False
+    """PostgreSQL: fire in sessions in replica role too."""
+
+    @field_validator("exclude")
+    @classmethod
+    def _check_exclude(cls, exclude: list[str], info: ValidationInfo) -> list[str]:
+        key = info.data.get("key")
+        for column in exclude:
+            if isinstance(key, list) and column in key:
+                raise InvalidValue(f"column {column!r} is part of the key")
+        return exclude
+
+
+class Database(Section):
+    """A database that the replicator connects to."""
+
+    url: DatabaseUrlField
+    """postgresql | mysql | mariadb | sqlite, as in postgresql://user@host/database."""
+
+    password: SecretField | None = None
+    """{ env = "NAME" }, { file = "path" }, { encrypted = "v1:..." } or the text itself."""
+
+    _path: Path | None = PrivateAttr(default=None)
+    _key: str = PrivateAttr(default="")
+
+    @field_validator("password")
+    @classmethod
+    def _check_password(cls, password: SecretField, info: ValidationInfo) -> SecretField:
+        url = info.data.get("url")
+        if url is not None and url.get_backend_name() == "sqlite":
+            raise InvalidValue("a SQLite database has no password")
+        if url is not None and url.password is not None:
+            raise InvalidValue("the URL holds a password too", "keep one of the two")
+        return password
+
+    def connection_url(self) -> URL:
+        """Return the URL with the password in it, read anew from where it is kept.
+
+        The scheme is the user's; `triggers.engine.make_engine` knows its driver. Raises
+        `ConfigError` when the password cannot be had (any more).
+        """
+        if self.password is None:
+            return self.url
+        try:
+            return self.url.set(password=self.password.reveal())
+        except InvalidValue as error:
+            problem = Problem(self._path, f"{self._key}.password", error.message, error.hint)
+            raise ConfigError([problem]) from None
+
+
+class Source(Database):
+    """A database whose changes are captured."""
+
+    tables: dict[Text, TableOptions] = {}
+    """Capture options of single tables; which tables are captured is what the routes say."""
+
+    schema_name: Text = Field(default="outbox", alias="schema")
+    """PostgreSQL: the schema of the outbox tables."""
+
+    batch_rows: int = Field(default=50_000, ge=1, le=1_000_000)
+    """The highest number of changes that are sealed into one batch."""
+
+    @field_validator("schema_name")
+    @classmethod
+    def _check_schema(cls, schema_name: str, info: ValidationInfo) -> str:
+        url = info.data.get("url")
+        if url is not None and url.get_backend_name() != "postgresql":
+            raise InvalidValue("only PostgreSQL sources have a schema for the outbox tables")
+        return schema_name
+
+
+class SqlTarget(Database):
+    """A database that rows are written to."""
+
+    type: Literal["sql"]
+
+
+class FilesTarget(Section):
+    """A place where files are dropped for a third party."""
+
+    later = frozenset({"manifest", "window"})
+
+    type: Literal["files"]
+
+    url: DropUrlField
+    """file:folder, relative to this file, or file:///folder."""
+
+    format: FormatField = "csv"
+    """The only one in this version: csv."""
+
+    encoding: EncodingField = "utf-8"
+    """Any text encoding that Python knows: utf-8, gb18030, cp1252, ..."""
+
+    name: PatternField = DEFAULT_FILE_NAME
+    """File name with {batch} and {first_batch} (the last and the first of the source's batches in
+    the file), {table} (as the route's `into` has it), {route}, and {time:%Y%m%d%H%M%S} (when the
+    first change was captured, in UTC)."""
+
+    local_copy: PathField | None = None
+    """A folder that keeps an identical copy of each file."""
+
+    @field_validator("local_copy")
+    @classmethod
+    def _check_local_copy(cls, local_copy: Path | None, info: ValidationInfo) -> Path | None:
+        url = info.data.get("url")
+        if (
+            local_copy is not None
+            and url is not None
+            and local_copy.resolve() == url.path.resolve()
+        ):
+            raise InvalidValue("must be another folder than the one that the url names")
+        return local_copy
+
+
+class BackupTarget(Section):
+    """A folder of compressed change segments that can be restored."""
+
+    type: Literal["backup"]
+
+    path: PathField
+    """The folder, relative to this file."""
+
+
+Target = SqlTarget | FilesTarget | BackupTarget
+
+
+class Route(Section):
+    """Which tables of a source go to which targets, when, and by which handler."""
+
+    later = frozenset({"columns", "where"})
+
+    name: Name
+    """Unique among the routes; part of the progress kept in the source, so keep it stable."""
+
+    source: str
+    """One of the sources."""
+
+    tables: NameList = Field(min_length=1)
+    """Tables of the source, as the source names them: "public.orders", "orders"."""
+
+    targets: NameList = Field(min_length=1)
+    """Some of the targets. Each gets the changes on its own and holds up no other."""
+
+    schedule: ScheduleField = Field(default="realtime", validate_default=True)
+    """"realtime", "every 30m" (s, m, h, d), or "cron 0 * * * *"."""
+
+    handler: HandlerField = "default"
+    """The only one in this version: "default", the target's own."""
+
+    into: dict[Text, Text] = {}
+    """Source table to target table, where the name differs."""
+
+
+class Config(Section):
+    """One configuration file."""
+
+    sources: dict[Name, Source] = Field(min_length=1)
+    """Databases whose changes are captured, by name."""
+
+    targets: dict[Name, Annotated[Target, Field(discriminator="type")]] = Field(min_length=1)
+    """Where changes are delivered, by name."""
+
+    routes: list[Route] = Field(min_length=1)
+    """What goes where."""
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that this was read from."""
+        return self._path
+
+    @model_validator(mode="after")
+    def _tell_places(self, info: ValidationInfo) -> Self:
+        self._path = info.context
+        for table, databases in (("sources", self.sources), ("targets", self.targets)):
+            for name, database in databases.items():
+                if isinstance(database, Database):
+                    database._path = self._path
+                    database._key = key_path((table, name))
+        return self

@@ -1,0 +1,387 @@
+"""What is said about a wrong file: one line each, with key path, reason and a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from replicator.config import ConfigError, load
+
+Problems = Callable[..., list[str]]
+
+SHOP_URL = "postgresql://replicator@db.internal/shop"
+CRM_URL = "mysql://sync@crm.example/crm"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'type = "backup"',
+            'type = "backup"\npaht = "x"',
+            "targets.backup.paht: unknown key (did you mean 'path'?)",
+        ),
+        (
+            "[sources.shop]",
+            "[source.x]\n[sources.shop]",
+            "source: unknown key (did you mean 'sources'?)",
+        ),
+        (
+            "[targets.crm]",
+            'shema = "x"\n[targets.crm]',
+            "sources.shop.shema: unknown key (did you mean 'schema'?)",
+        ),
+        (
+            "[targets.crm]",
+            '[sources.shop.tables."public.orders"]\nexclud = []\n[targets.crm]',
+            "sources.shop.tables.\"public.orders\".exclud: unknown key (did you mean 'exclude'?)",
+        ),
+        ("[targets.crm]", "zzz = 1\n[targets.crm]", "sources.shop.zzz: unknown key"),
+        (
+            'name = "orders"',
+            'name = "orders"\nshedule = "realtime"',
+            "routes.\"orders\".shedule: unknown key (did you mean 'schedule'?)",
+        ),
+        (
+            'name = "orders"',
+            'nam = "orders"',
+            "routes[0].name: required key is missing",
+        ),
+        (
+            'type = "sql"',
+            "",
+            "targets.crm.type: required key is missing (one of sql, files, backup)",
+        ),
+        (
+            'type = "sql"',
+            'type = "file"',
+            "targets.crm.type: unknown target type 'file' (did you mean 'files'?)",
+        ),
+        (
+            'type = "sql"',
+            'type = "kafka"',
+            "targets.crm.type: unknown target type 'kafka' (one of sql, files, backup)",
+        ),
+        ('"var/backup"', "7", "targets.backup.path: must be a string"),
+        ('"var/backup"', '""', "targets.backup.path: must not be empty"),
+        (
+            "[targets.crm]",
+            "batch_rows = 0\n[targets.crm]",
+            "sources.shop.batch_rows: must be greater than or equal to 1",
+        ),
+        (
+            "[targets.crm]",
+            'batch_rows = "5"\n[targets.crm]',
+            "sources.shop.batch_rows: must be a whole number",
+        ),
+        (
+            "[targets.crm]",
+            '[sources.shop.tables."public.orders"]\nalways = 1\n[targets.crm]',
+            'sources.shop.tables."public.orders".always: must be true or false',
+        ),
+        (
+            "[targets.crm]",
+            '[sources.shop.tables."public.orders"]\nbefore = "all"\n[targets.crm]',
+            "sources.shop.tables.\"public.orders\".before: must be 'key' or 'full'",
+        ),
+        (
+            "[targets.crm]",
+            '[sources.shop.tables."public.orders"]\nkey = []\n[targets.crm]',
+            'sources.shop.tables."public.orders".key: '
+            "must be the name of a unique key, or an array of its columns",
+        ),
+        (
+            "[targets.crm]",
+            '[sources.shop.tables."public.orders"]\nkey = ["id"]\nexclude = ["id"]\n[targets.crm]',
+            "sources.shop.tables.\"public.orders\".exclude: column 'id' is part of the key",
+        ),
+        (
+            'source = "shop"',
+            'source = "shpo"',
+            "routes.\"orders\".source: unknown source 'shpo' (did you mean 'shop'?)",
+        ),
+        (
+            'source = "shop"',
+            'source = "warehouse"',
+            "routes.\"orders\".source: unknown source 'warehouse' (known: shop)",
+        ),
+        (
+            '"partner", "backup"]',
+            '"partners", "backup"]',
+            "routes.\"orders\".targets[1]: unknown target 'partners' (did you mean 'partner'?)",
+        ),
+        (
+            '"partner", "backup"]',
+            '"partner", "crm"]',
+            "routes.\"orders\".targets: 'crm' is named 2 times",
+        ),
+        (
+            '"public.order_lines"]',
+            '"public.orders"]',
+            "routes.\"orders\".tables: 'public.orders' is named 2 times",
+        ),
+        ('"public.order_lines"]', '""]', 'routes."orders".tables[1]: must not be empty'),
+        (
+            'tables = ["public.orders", "public.order_lines"]',
+            "tables = []",
+            'routes."orders".tables: must not be empty',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\ninto = { "public.order" = "x" }',
+            'routes."orders".into."public.order": not one of the route\'s tables '
+            "(did you mean 'public.orders'?)",
+        ),
+        (
+            "[targets.crm]",
+            '[sources.shop.tables."public.ordres"]\n[targets.crm]',
+            'sources.shop.tables."public.ordres": no route takes this table '
+            "(did you mean 'public.orders'?)",
+        ),
+        (
+            'name = "orders"',
+            'name = "new orders"',
+            "routes[0].name: 'new orders' cannot be a name "
+            "(up to 64 letters, digits, _ . - and no other characters)",
+        ),
+        (
+            "[targets.crm]",
+            '[sources."a/b"]\nurl = "sqlite:///a.db"\n[targets.crm]',
+            "sources.\"a/b\": 'a/b' cannot be a name "
+            "(up to 64 letters, digits, _ . - and no other characters)",
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nschedule = "evry 5m"',
+            "routes.\"orders\".schedule: cannot read the schedule 'evry 5m' "
+            '(write "realtime", "every 30m" or "cron 0 * * * *")',
+        ),
+        (
+            "file:outgoing",
+            "ftps://drop@ftp.example/outgoing",
+            "targets.partner.url: ftps targets are not available in this version (use file:)",
+        ),
+        (
+            "[targets.backup]",
+            'format = "jsonl"\n[targets.backup]',
+            "targets.partner.format: format 'jsonl' is not available in this version (use 'csv')",
+        ),
+        (
+            "[targets.backup]",
+            'format = "cvs"\n[targets.backup]',
+            "targets.partner.format: must be 'csv' (did you mean 'csv'?)",
+        ),
+        (
+            "[targets.backup]",
+            'window = "1h"\n[targets.backup]',
+            "targets.partner.window: not available in this version",
+        ),
+        (
+            "[targets.backup]",
+            'manifest = "m"\n[targets.backup]',
+            "targets.partner.manifest: not available in this version",
+        ),
+        (
+            "[targets.backup]",
+            'encoding = "gb1803"\n[targets.backup]',
+            "targets.partner.encoding: unknown text encoding 'gb1803' (did you mean 'gb18030'?)",
+        ),
+        (
+            "[targets.backup]",
+            'encoding = "rot13"\n[targets.backup]',
+            "targets.partner.encoding: unknown text encoding 'rot13' "
+            "(for example utf-8, gb18030, cp1252)",
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nwhere = { "public.orders" = "true" }',
+            'routes."orders".where: not available in this version',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler = "exec:./send"',
+            'routes."orders".handler: exec: handlers are not available in this version '
+            "(use 'default')",
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler = "python:mine:Handler"',
+            'routes."orders".handler: python: handlers are not available in this version '
+            "(use 'default')",
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler = "mine"',
+            "routes.\"orders\".handler: must be 'default'",
+        ),
+    ],
+)
+def test_one_problem(problems: Problems, old: str, new: str, expected: str) -> None:
+    assert expected in problems((old, new))
+
+
+def test_duplicate_route_is_counted_not_named(problems: Problems) -> None:
+    again = """
+    [[routes]]
+    name = "orders"
+    source = "shop"
+    tables = ["public.stock"]
+    targets = ["crom"]
+    """
+    assert problems(more=again) == [
+        "routes[1].name: 'orders' is already the name of routes[0]",
+        "routes[1].targets[0]: unknown target 'crom' (did you mean 'crm'?)",
+    ]
+
+
+def test_missing_sections(edited: Callable[..., Path]) -> None:
+    path = edited()
+    path.write_text("sources = {}", encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+
+    assert [(problem.key, problem.message) for problem in caught.value.problems] == [
+        ("sources", "must not be empty"),
+        ("targets", "required key is missing"),
+        ("routes", "required key is missing"),
+    ]
+
+
+def test_sections_of_the_wrong_form(problems: Problems) -> None:
+    more = "[[routes]]\nname = 3\nsource = []\ntables = 'x'\ntargets = [1]\ninto = 4"
+    assert problems(
+        ('[targets.backup]\ntype = "backup"\npath = "var/backup"', "[targets]\nbackup = 5"),
+        more=more,
+    ) == [
+        "targets.backup: must be a table",
+        "routes[1].name: must be a string",
+        "routes[1].source: must be a string",
+        "routes[1].tables: must be an array",
+        "routes[1].targets[0]: must be a string",
+        "routes[1].into: must be a table",
+    ]
+
+
+def test_all_problems_at_once(problems: Problems, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHOP_DB_PASSWORD")
+
+    assert problems(
+        ("mysql://", "mysq://"),
+        ('"var/backup"', '"var/backup"\nkeep = 3'),
+        ('"crm", "partner"', '"cmr", "partner"'),
+        ('source = "shop"', 'source = "shop"\nschedule = "cron 61 * * * *"'),
+    ) == [
+        "sources.shop.password: environment variable SHOP_DB_PASSWORD is not set",
+        "targets.crm.url: unknown URL scheme 'mysq' (did you mean 'mysql'?)",
+        "targets.backup.keep: unknown key",
+        "routes.\"orders\".schedule: cannot read the cron expression '61 * * * *': bad minute "
+        '(write for example "cron 0 * * * *" (hourly) or "cron 30 2 * * MON-FRI")',
+        "routes.\"orders\".targets[0]: unknown target 'cmr' (did you mean 'crm'?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("{table}.csv", "the name pattern '{table}.csv' needs {batch}"),
+        (
+            "{table}_{seq}.csv",
+            "the name pattern '{table}_{seq}.csv' has {seq}; there are only {table}, {route}, "
+            "{batch}, {first_batch}, {time}",
+        ),
+        (
+            "{table}{batch}.csv",
+            "the name pattern '{table}{batch}.csv' needs text that is no digit on both sides of "
+            "{batch}, such as '_'",
+        ),
+    ],
+)
+def test_the_files_target_judges_its_names(problems: Problems, pattern: str, expected: str) -> None:
+    edit = ("file:outgoing", f'file:outgoing"\nname = "{pattern}')
+    assert problems(edit) == [f"targets.partner.name: {expected}"]
+
+
+def test_a_local_copy_needs_a_folder_of_its_own(problems: Problems) -> None:
+    edit = ("file:outgoing", 'file:outgoing"\nlocal_copy = "x/../outgoing')
+    assert problems(edit) == [
+        "targets.partner.local_copy: must be another folder than the one that the url names"
+    ]
+
+
+TWO_NAMES = "files of two tables get one name"
+TWO_ROUTES = "files of two routes go to one folder (put {route} into it)"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "into", "second", "expected"),
+    [
+        ("{batch}.csv", "", "", f"{TWO_NAMES} (put {{table}} into it)"),
+        (
+            "{table}_{batch}.csv",
+            'into = { "public.orders" = "x", "public.order_lines" = "x" }',
+            "",
+            f"{TWO_NAMES} (give them other names with `into`)",
+        ),
+        ("{table}_{batch}.csv", "", "public.stock", TWO_ROUTES),
+        ("{route}_{table}_{batch}.csv", "", "public.orders", None),
+        (
+            "{route}_{table}_{batch}.csv",
+            'into = { "public.orders" = "x", "public.order_lines" = "y_z" }',
+            "",
+            None,
+        ),
+    ],
+)
+def test_files_never_overwrite_each_other(
+    edited: Callable[..., Path], pattern: str, into: str, second: str, expected: str | None
+) -> None:
+    more = f"""
+    [[routes]]
+    name = "second"
+    source = "shop"
+    tables = ["{second}"]
+    targets = ["partner"]
+    """
+    path = edited(
+        ("file:outgoing", f'file:outgoing"\nname = "{pattern}'),
+        ('source = "shop"', f'source = "shop"\n{into}'),
+        more=more if second else "",
+    )
+    if expected is None:
+        load(path)
+        return
+
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+
+    assert str(caught.value) == f"{path}: targets.partner.name: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ('url = "file:x/../outgoing"', ["other", "partner"]),
+        ('url = "file:elsewhere"\nlocal_copy = "outgoing"', ["other", "partner"]),
+        ('url = "file:outgoing"\nname = "other_{table}_{batch}.csv"', []),
+        ('url = "file:elsewhere"', []),
+    ],
+)
+def test_two_targets_in_one_folder(
+    edited: Callable[..., Path], other: str, expected: list[str]
+) -> None:
+    path = edited(
+        ('"partner", "backup"', '"partner", "backup", "other"'),
+        more=f'[targets.other]\ntype = "files"\n{other}',
+    )
+    if not expected:
+        load(path)
+        return
+
+    with pytest.raises(ConfigError, match="files of two deliveries get one name") as caught:
+        load(path)
+
+    keys = sorted(problem.key for problem in caught.value.problems)
+    assert keys == [f"targets.{name}.name" for name in expected]
