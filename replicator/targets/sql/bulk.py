@@ -1,0 +1,69 @@
+"""Writing many changes by their net effect, a few statements for each table."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from replicator.change import Change, Row
+from replicator.targets.sql.chunk import NetEffect, net_effect
+from replicator.targets.sql.dialect import Dialect, Refused
+from replicator.targets.sql.plan import TablePlan
+
+
+class BulkWriter:
+    """Writes to one database. `plans`: by source table, parents first."""
+
+    def __init__(self, dialect: Dialect, plans: Mapping[str, TablePlan]) -> None:
+        self._dialect = dialect
+        self._plans = plans
+
+    def write(self, changes: Sequence[Change]) -> int | None:
+        """Write all of them and return the number of rows; None: refused, and nothing written."""
+        self._dialect.savepoint("bulk")
+        try:
+            return self._write(changes)
+        except Refused:
+            self._dialect.rollback_to_savepoint("bulk")
+            return None
+
+    def _write(self, changes: Sequence[Change]) -> int:
+        effects = net_effect(changes, self._plans)
+        parents_first = [name for name in self._plans if name in effects]
+        children_first = parents_first[::-1]
+        rows = 0
+        for name in children_first:
+            if not self._plans[name].deletes_last:
+                rows += self._delete(name, effects[name].deletes)
+        for name in parents_first:
+            rows += self._upsert(self._plans[name], effects[name])
+        for name in children_first:
+            if self._plans[name].deletes_last:
+                rows += self._delete(name, effects[name].deletes)
+        return rows
+
+    def _upsert(self, plan: TablePlan, effect: NetEffect) -> int:
+        rows = effect.inserts | effect.upserts
+        if effect.inserts and plan.trusts_inserts:
+            self._dialect.savepoint("inserts")
+            try:
+                for shape, values in plan.images(list(effect.inserts.values())):
+                    self._dialect.insert_all(shape, values)
+                remaining = effect.upserts
+            except Refused as refused:
+                if not refused.unique:
+                    raise
+                self._dialect.rollback_to_savepoint("inserts")
+                plan.trusts_inserts = False
+                remaining = rows
+        else:
+            remaining = rows
+        if remaining:
+            for shape, values in plan.images(list(remaining.values())):
+                self._dialect.upsert_all(shape, values)
+        return len(rows)
+
+    def _delete(self, table: str, deletes: Mapping[Hashable, Row]) -> int:
+        if deletes:
+            shape, keys = self._plans[table].keys(deletes.values())
+            self._dialect.delete_all(shape, keys)
+        return len(deletes)

@@ -1,0 +1,103 @@
+"""CREATE TABLE statements for target tables, made from source tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from replicator.targets.sql.dialect import DataDefinition
+from triggers.model import ForeignKey, Table
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A foreign key between two target tables."""
+
+    key: ForeignKey
+    child: str
+    parent: str
+
+
+def create_tables(
+    tables: Sequence[Table],
+    names: Mapping[str, str],
+    definition: DataDefinition,
+) -> list[str]:
+    """Statements for these source tables, parents first; `names`: source -> target table.
+
+    Foreign keys are those among the given tables that refer to a primary key. One that closes a
+    cycle is added at the end, where the engine needs that.
+    """
+    created: set[str] = set()
+    statements: list[str] = []
+    later: list[str] = []
+    for table in _parents_first(tables):
+        created.add(table.name)
+        links = _links(table, tables, names)
+        at_once = [
+            link for link in links if link.key.table in created or not definition.adds_foreign_keys
+        ]
+        statements.append(create_table(table, names[table.name], at_once, definition))
+        later += [
+            f"ALTER TABLE {definition.quote_table(link.child)} ADD {_clause(link, definition)};"
+            for link in links
+            if link not in at_once
+        ]
+    return statements + later
+
+
+def create_table(
+    table: Table, name: str, links: Sequence[_Link], definition: DataDefinition
+) -> str:
+    """One statement: all columns, the source's key as primary key, and the given foreign keys."""
+    indexed = {*table.key}.union(*(link.key.columns for link in links))
+    lines = []
+    for column in table.columns:
+        kind = definition.column_type(column, indexed=column.name in indexed)
+        required = column.name in table.key or not column.nullable
+        lines.append(f"{definition.quote(column.name)} {kind}{' NOT NULL' if required else ''}")
+    lines.append(f"PRIMARY KEY ({_names(table.key, definition)})")
+    lines += [_clause(link, definition) for link in links]
+    body = ",\n".join(f"    {line}" for line in lines)
+    return f"CREATE TABLE {definition.quote_table(name)} (\n{body}\n){definition.table_options};"
+
+
+def _links(table: Table, tables: Sequence[Table], names: Mapping[str, str]) -> list[_Link]:
+    keys = {other.name: other.key for other in tables}
+    return [
+        _Link(key, names[table.name], names[key.table])
+        for key in table.foreign_keys
+        if key.table in keys and key.referred == keys[key.table]
+    ]
+
+
+def _clause(link: _Link, definition: DataDefinition) -> str:
+    key = link.key
+    return (
+        f"FOREIGN KEY ({_names(key.columns, definition)}) "
+        f"REFERENCES {definition.quote_table(link.parent)} ({_names(key.referred, definition)})"
+        f"{definition.action('ON DELETE', key.on_delete)}"
+        f"{definition.action('ON UPDATE', key.on_update)}"
+    )
+
+
+def _names(columns: Sequence[str], definition: DataDefinition) -> str:
+    return ", ".join(map(definition.quote, columns))
+
+
+def _parents_first(tables: Sequence[Table]) -> list[Table]:
+    by_name = {table.name: table for table in tables}
+    ordered: list[Table] = []
+    seen: set[str] = set()
+
+    def visit(table: Table) -> None:
+        if table.name not in seen:
+            seen.add(table.name)
+            for key in table.foreign_keys:
+                if key.table in by_name:
+                    visit(by_name[key.table])
+            ordered.append(table)
+
+    for table in tables:
+        visit(table)
+    return ordered

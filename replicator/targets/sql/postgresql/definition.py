@@ -1,0 +1,96 @@
+"""How PostgreSQL spells tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from replicator.targets.sql.dialect import TargetColumn, TargetTable
+from triggers.model import Column, Kind
+
+_OWN_TYPES = re.compile(
+    r"(inet|cidr|macaddr8?|money|oid|xml|tsvector|tsquery|pg_lsn|bit( varying)?(\(\d+\))?|jsonb?|"
+    r"(int4|int8|num|ts|tstz|date)(multi)?range|point|line|lseg|box|path|polygon|circle)"
+)
+_OWN_ELEMENTS = re.compile(
+    r"(smallint|integer|bigint|real|double precision|numeric(\([\d,]+\))?|boolean|text|uuid|bytea|"
+    r"date|interval|jsonb?|inet|character varying(\(\d+\))?|timestamp.*|time.*)(\[\])+"
+)
+
+
+class PostgreSQLDefinition:
+    """See `DataDefinition`."""
+
+    adds_foreign_keys = True
+    table_options = ""
+
+    def quote(self, name: str) -> str:
+        """Quote one identifier."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def quote_table(self, name: str) -> str:
+        """Quote `table` or `schema.table`."""
+        return ".".join(map(self.quote, name.split(".", 1)))
+
+    def column_type(self, column: Column, *, indexed: bool) -> str:  # noqa: ARG002
+        """Every kind has a type that keeps it; any type can be a key."""
+        match column.kind:
+            case Kind.INTEGER:
+                return _integer(column)
+            case Kind.DECIMAL:
+                return _decimal(column)
+            case Kind.FLOAT:
+                return "real" if column.precision == 4 else "double precision"
+            case Kind.TEXT:
+                return f"varchar({column.length})" if column.length else "text"
+            case Kind.BYTES:
+                return "bytea"
+            case Kind.JSON:
+                return "jsonb" if column.native.lower() == "jsonb" else "json"
+            case Kind.BIT:
+                width = re.search(r"\d+", column.native)
+                return f"bit({width[0] if width else 1})"
+            case Kind.ARRAY:
+                own = _OWN_ELEMENTS.fullmatch(column.native.lower())
+                return column.native if own else "text[]"
+            case Kind.OTHER:
+                own = _OWN_TYPES.fullmatch(column.native.lower())
+                return column.native if own else "text"
+            case (
+                Kind.BOOLEAN
+                | Kind.DATE
+                | Kind.TIME
+                | Kind.TIMETZ
+                | Kind.TIMESTAMP
+                | Kind.TIMESTAMPTZ
+                | Kind.INTERVAL
+                | Kind.UUID
+            ):
+                return column.kind.value
+            case Kind.ENUM | Kind.GEOMETRY | Kind.DYNAMIC:
+                return "text"
+
+    def action(self, clause: str, action: str) -> str:
+        """All of SQL's actions are known here."""
+        return "" if action == "NO ACTION" else f" {clause} {action}"
+
+    def add_key(self, table: TargetTable, columns: Sequence[TargetColumn]) -> str:
+        """A primary key where there is none yet."""
+        kind = "UNIQUE" if table.has_primary_key else "PRIMARY KEY"
+        names = ", ".join(self.quote(column.name) for column in columns)
+        return f"ALTER TABLE {table.quoted} ADD {kind} ({names});"
+
+
+def _integer(column: Column) -> str:
+    bytes_ = (column.precision or 8) + (1 if column.unsigned else 0)
+    if bytes_ > 8:
+        return "numeric(20)"
+    if bytes_ > 4:
+        return "bigint"
+    return "integer" if bytes_ > 2 else "smallint"
+
+
+def _decimal(column: Column) -> str:
+    if column.precision is None or column.precision > 1000:
+        return "numeric"
+    return f"numeric({column.precision},{column.scale or 0})"

@@ -1,0 +1,157 @@
+"""Writing changes in the order of the source, and finding those that the target refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from replicator.change import Change
+from replicator.pipeline.contract import Parked
+from replicator.targets.sql.bulk import BulkWriter
+from replicator.targets.sql.dialect import Dialect, Refused
+from replicator.targets.sql.plan import TablePlan
+
+SMALL = 20
+"""Up to so many changes are written one by one: the bulk path costs more round trips."""
+_PIECE = 2_000
+_GROUP = 100
+_EXCHANGE_ATTEMPTS = 10
+
+Identity = tuple[str, Hashable]
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of changes."""
+
+    rows: int = 0
+    parked: list[Parked] = field(default_factory=list)
+
+
+class StrictOrder:
+    """Changes in the order of the source, each by itself when something is refused.
+
+    What is refused is tried again after the others, as long as that helps: a deferrable constraint
+    of the source lets rows come in an order that the target refuses. Of a key's changes only the
+    last is tried again, and none when a later one has passed, since images are whole rows.
+    Deletions that take other rows along wait until the rest is written.
+    """
+
+    def __init__(self, dialect: Dialect, plans: Mapping[str, TablePlan], bulk: BulkWriter) -> None:
+        self._dialect = dialect
+        self._plans = plans
+        self._bulk = bulk
+        self._refused: dict[Identity, tuple[Change, Refused]] = {}
+        self._rows = 0
+
+    def write(self, changes: Sequence[Change]) -> Written:
+        """Write them; what stays refused is returned as parked."""
+        at_once = [change for change in changes if not self._waits(change)]
+        waiting = [change for change in changes if self._waits(change)]
+        for part in (at_once, waiting):
+            for start in range(0, len(part), _PIECE):
+                self._write_piece(part[start : start + _PIECE])
+        self._retry()
+        if self._refused and self._exchange():
+            self._retry()
+        parked = [Parked(change, refused.error) for change, refused in self._refused.values()]
+        return Written(self._rows, sorted(parked, key=lambda parked: parked.change.id))
+
+    def _waits(self, change: Change) -> bool:
+        plan = self._plans[change.table]
+        return change.after is None and plan.cascades and plan.deletes_last
+
+    def _write_piece(self, piece: Sequence[Change]) -> None:
+        """Where few rows are refused, most pieces pass in bulk."""
+        if len(piece) > SMALL:
+            rows = self._bulk.write(piece)
+            if rows is not None:
+                self._passed(piece, rows)
+                return
+        for start in range(0, len(piece), _GROUP):
+            self._write_group(piece[start : start + _GROUP])
+
+    def _write_group(self, group: Sequence[Change]) -> None:
+        self._dialect.savepoint("several")
+        try:
+            self._dialect.write([self._plans[change.table].step(change) for change in group])
+        except Refused:
+            self._dialect.rollback_to_savepoint("several")
+            for change in group:
+                self._write_one(change)
+        else:
+            self._passed(group, len(group))
+
+    def _passed(self, changes: Sequence[Change], rows: int) -> None:
+        self._rows += rows
+        if self._refused:
+            for change in changes:
+                self._refused.pop(self._identity(change), None)
+
+    def _write_one(self, change: Change) -> None:
+        self._dialect.savepoint("one")
+        try:
+            self._dialect.write([self._plans[change.table].step(change)])
+        except Refused as refused:
+            self._dialect.rollback_to_savepoint("one")
+            self._refused[self._identity(change)] = (change, refused)
+        else:
+            self._passed([change], 1)
+
+    def _retry(self) -> None:
+        before = len(self._refused) + 1
+        while 0 < len(self._refused) < before:
+            before = len(self._refused)
+            for change, _ in list(self._refused.values()):
+                self._write_one(change)
+
+    def _exchange(self) -> bool:
+        """Let rows swap unique values: delete them all, then insert them again."""
+        helped = False
+        for table in {change.table for change, _ in self._refused.values()}:
+            if self._plans[table].exchangeable:
+                helped |= self._exchange_in(table)
+        return helped
+
+    def _exchange_in(self, table: str) -> bool:
+        members = [
+            change
+            for change, refused in self._refused.values()
+            if change.table == table and refused.unique and self._plans[table].is_whole(change)
+        ]
+        for _ in range(_EXCHANGE_ATTEMPTS):
+            if len(members) < 2:
+                return False
+            members, culprits = self._attempt_exchange(table, members)
+            if not culprits:
+                self._rows += len(members)
+                for change in members:
+                    del self._refused[self._identity(change)]
+                return True
+        return False
+
+    def _attempt_exchange(
+        self, table: str, members: list[Change]
+    ) -> tuple[list[Change], list[Change]]:
+        """Those that passed and those that did not; when there are any of these, all is undone."""
+        plan = self._plans[table]
+        culprits: list[Change] = []
+        self._dialect.savepoint("exchange")
+        try:
+            self._dialect.delete_all(*plan.keys([change.row for change in members]))
+        except Refused:  # rows of other tables refer to them
+            culprits = members
+        else:
+            for change in members:
+                self._dialect.savepoint("one")
+                try:
+                    self._dialect.write([plan.step(change)])
+                except Refused:
+                    self._dialect.rollback_to_savepoint("one")
+                    culprits.append(change)
+        if culprits:
+            self._dialect.rollback_to_savepoint("exchange")
+        return [change for change in members if change not in culprits], culprits
+
+    def _identity(self, change: Change) -> Identity:
+        return change.table, self._plans[change.table].key_of(change.row)

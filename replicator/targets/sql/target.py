@@ -1,0 +1,104 @@
+"""The SQL target: rows of third-party databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import NullPool
+from sqlalchemy.engine import URL
+
+from replicator.change import Change
+from replicator.errors import DeliveryStopped
+from replicator.pipeline.contract import (
+    DeliveryName,
+    Outcome,
+    Park,
+    Parked,
+    Progress,
+    ProgressConflict,
+    Round,
+)
+from replicator.targets.sql.chunk import cut
+from replicator.targets.sql.dialect import Refused
+from replicator.targets.sql.engines import definition_for, dialect_for
+from replicator.targets.sql.matching import match
+from replicator.targets.sql.order import arrange
+from replicator.targets.sql.plan import TablePlan
+from replicator.targets.sql.writer import ChunkWriter
+from triggers.engine import make_engine
+from triggers.model import Table
+
+_PARKED_AT_ONCE = 1000
+
+
+class SqlTarget:
+    """Applies each round in one transaction of the target, its progress included.
+
+    The progress is compared and set by the first statement of that transaction: a second
+    replicator waits for the row and then finds it changed. Where the answer to a commit is lost,
+    the next `open` reads what became of it. `into` names the target table of a source table; it
+    defaults to the source table's name without its schema. `origin` marks the transactions, so
+    that triggers in the target do not capture them.
+    """
+
+    keeps_progress = True
+
+    def __init__(
+        self, url: URL, delivery: DeliveryName, origin: str, into: Mapping[str, str]
+    ) -> None:
+        self._url = url
+        self._delivery = str(delivery)
+        self._origin = origin
+        self._into = dict(into)
+        self._dialect = dialect_for(url)
+        self._plans: dict[str, TablePlan] = {}
+
+    def open(self, tables: Mapping[str, Table]) -> Progress | None:
+        """Connect, match tables, and read the progress. `DeliveryStopped` when they do not fit."""
+        self._dialect.connect(make_engine(self._url, poolclass=NullPool), self._origin)
+        plans, problems = match(
+            self._dialect, definition_for(self._url), list(tables.values()), self._into
+        )
+        if problems:
+            raise DeliveryStopped(
+                "; ".join(problem.message for problem in problems),
+                "\n  ".join(problem.mend for problem in problems),
+            )
+        references = self._dialect.references([plan.target for plan in plans])
+        self._plans = {plan.source.name: plan for plan in arrange(plans, references)}
+        return self._dialect.read_progress(self._delivery)
+
+    def deliver(self, work: Round, blocks: Iterable[Sequence[Change]], park: Park) -> Outcome:
+        """Apply a round in one transaction."""
+        writer = ChunkWriter(self._dialect, self._plans)
+        changes = rows = parked = 0
+        waiting: list[Parked] = []
+        try:
+            if not self._dialect.begin(self._delivery, work.previous, work.reached):
+                raise ProgressConflict(self._delivery)
+            for chunk in cut(blocks, self._plans):
+                written = writer.write(chunk)
+                changes += chunk.taken
+                rows += written.rows
+                parked += len(written.parked)
+                waiting += written.parked
+                if len(waiting) >= _PARKED_AT_ONCE:
+                    park(waiting)
+                    waiting = []
+            if waiting:
+                park(waiting)
+            self._dialect.commit()
+        except Refused as refused:  # by the commit itself: a deferred constraint of the target
+            self._dialect.rollback()
+            raise DeliveryStopped(
+                f"the target refuses the round when it commits: {refused.error}",
+                "Make the constraint immediate: a deferred one does not tell which row it refuses.",
+            ) from None
+        except BaseException:
+            self._dialect.rollback()
+            raise
+        return Outcome(changes=changes, written=rows, parked=parked)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._dialect.close()
