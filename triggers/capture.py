@@ -92,11 +92,10 @@ class Capture:
                     continue
                 planned = self.dialect.triggers(subject, spec, self.outbox)
                 step = self._statements(connection, subject, planned)
-                for record in record_statements(self.outbox, subject, spec, planned):
-                    compiled = record.compile(
-                        dialect=connection.dialect, compile_kwargs={"literal_binds": True}
-                    )
-                    step.append(str(compiled))
+                step += [
+                    _as_text(connection, record)
+                    for record in record_statements(self.outbox, subject, spec, planned)
+                ]
                 statements += self.dialect.in_transaction(step)
         return statements
 
@@ -247,7 +246,17 @@ class Capture:
 
 
 def _execute(connection: Connection, statements: Iterable[str]) -> None:
-    # Some drivers take per cent signs for placeholders.
-    formatted = connection.dialect.paramstyle in ("format", "pyformat")
     for statement in statements:
-        connection.exec_driver_sql(statement.replace("%", "%%") if formatted else statement)
+        escaped = statement.replace("%", "%%") if _formats(connection) else statement
+        connection.exec_driver_sql(escaped)
+
+
+def _as_text(connection: Connection, statement: sa.Delete | sa.Insert) -> str:
+    options = {"literal_binds": True}
+    text = str(statement.compile(dialect=connection.dialect, compile_kwargs=options))
+    return text.replace("%%", "%") if _formats(connection) else text
+
+
+def _formats(connection: Connection) -> bool:
+    """Tell whether the driver takes per cent signs for placeholders, unless they are doubled."""
+    return connection.dialect.paramstyle in ("format", "pyformat")

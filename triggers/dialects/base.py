@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from triggers.model import Table, TableSpec
 from triggers.outbox import Outbox
@@ -39,11 +40,13 @@ class TriggerSet:
 
     `bodies` maps each trigger's name to text that the engine reports back while the trigger is
     unchanged. `replace` holds the statements that put all of them in place, or renew them, without
-    a moment at which a change goes uncaptured.
+    a moment at which a change goes uncaptured. `finish` ends what `replace` began, after triggers
+    that are no longer needed have been dropped.
     """
 
     bodies: Mapping[str, str]
     replace: Sequence[str]
+    finish: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,12 @@ class Dialect(Protocol):
     default_schema: str | None  # of the outbox tables
     transactional_ddl: bool
     sealing_options: Mapping[str, object]  # SQLAlchemy execution options of a sealing transaction
+    joins_laterally: bool
+    """Whether a join of ranges with the rows inside them has to be written LATERAL.
+
+    PostgreSQL would rather read the whole table once for each range. MySQL and MariaDB check for
+    each range which index to use, SQLite always looks rows up by their number.
+    """
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -116,9 +125,21 @@ class Dialect(Protocol):
         """Return this program's triggers on a table (by canonical name), by trigger name."""
 
     def drop_statements(
-        self, connection: Connection, table: str, names: Sequence[str], outbox: Outbox
+        self, connection: Connection, table: str, names: Sequence[str]
     ) -> list[str]:
-        """Return the statements that remove these triggers, and all that belongs to them."""
+        """Return the statements that remove these triggers of a table, which may be gone."""
+
+    def clean_up_statements(self, table: str, outbox: Outbox) -> list[str]:
+        """Return the statements that remove what else belongs to a table without triggers."""
+
+    def in_transaction(self, statements: Sequence[str]) -> list[str]:
+        """Wrap statements for execution by hand, where the engine's DDL is transactional."""
+
+    def wait_for_turn(self, connection: Connection) -> None:
+        """Wait until no other session installs; this one's turn ends with its connection."""
+
+    def is_busy(self, error: DBAPIError) -> bool:
+        """Tell whether a statement failed because other transactions hold the table."""
 
     def lock_for_sealing(self, connection: Connection, outbox: Outbox) -> None:
         """Serialise sealers: wait for another one's transaction; must not take a snapshot."""
