@@ -1,0 +1,1 @@
+"""Benchmarks against real servers: `python -m tests.benchmarks` (docs/benchmarks.md)."""
