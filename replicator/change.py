@@ -40,5 +40,8 @@ _decoder = msgspec.json.Decoder(list[Change], float_hook=Decimal)
 
 
 def decode_changes(lines: list[bytes]) -> list[Change]:
-    """Decode outbox lines (one JSON array of Change's fields per line), keeping every digit."""
+    """Decode outbox lines, keeping every digit.
+
+    A line is a JSON array of a Change's fields, or several of them with commas in between.
+    """
     return _decoder.decode(b"[" + b",".join(lines) + b"]")

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from replicator.change import Change, decode_changes
+from replicator.errors import SourceUnavailable
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import Progress, Round
-from replicator.pipeline.reader import ChangeReader
+from replicator.pipeline.reader import Block, ChangeReader
 from replicator.pipeline.signal import BatchSignal
 
 AHEAD_BYTES = 8 << 20
@@ -144,12 +145,12 @@ class Feed:
                     continue
                 self._planned = None
                 self._ready.put(_Start(waiting.work))
-                for lines in self._reader.read(waiting.ids, self._tables):
-                    size = sum(map(len, lines))
+                for block in self._reader.read(waiting.ids, self._tables):
+                    size = len(block.lines)
                     self._room.take(size)
                     if self._stopping.is_set():
                         return
-                    self._ready.put(_Block(decode_changes(lines), size))
+                    self._ready.put(_Block(_decode(block), size))
                 self._ready.put(_End())
                 self._position = waiting.work.reached
         except Exception as error:  # noqa: BLE001 - handed to the delivery, which decides
@@ -157,3 +158,10 @@ class Feed:
         finally:
             self._reader.close()
             self._batches.close()
+
+
+def _decode(block: Block) -> list[Change]:
+    changes = decode_changes([block.lines])
+    if len(changes) != block.count:
+        raise SourceUnavailable(f"the source sent {len(changes)} of {block.count} changes")
+    return changes

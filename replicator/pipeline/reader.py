@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from replicator.pipeline.ranges import Range
@@ -11,29 +12,37 @@ BLOCK_LINES = 1_000
 BLOCK_BYTES = 1 << 20
 
 
-class ChangeReader(Protocol):
-    """Reads outbox lines: one JSON array of a `Change`'s fields each, UTF-8."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some outbox lines: one JSON array of a `Change`'s fields each, with commas in between."""
 
-    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[list[bytes]]:
+    lines: bytes
+    count: int
+
+
+class ChangeReader(Protocol):
+    """Reads outbox lines."""
+
+    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[Block]:
         """Yield the changes of these tables with these ids, in order of id, in blocks.
 
-        A block holds up to BLOCK_LINES lines, or ends with the line that brings it over
-        BLOCK_BYTES. `ids` are sorted and disjoint.
+        A block holds up to BLOCK_LINES lines in about BLOCK_BYTES; larger ones hold a large line,
+        or a few of them. `ids` are sorted and disjoint.
         """
 
     def close(self) -> None:
         """Give the connection back; also in the middle of a `read`."""
 
 
-def blocks(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+def blocks(lines: Iterator[bytes]) -> Iterator[Block]:
     """Group lines into blocks."""
     block: list[bytes] = []
     size = 0
     for line in lines:
         block.append(line)
         size += len(line)
-        if len(block) >= BLOCK_LINES or size >= BLOCK_BYTES:
-            yield block
+        if size >= BLOCK_BYTES or len(block) >= BLOCK_LINES:
+            yield Block(b",".join(block), len(block))
             block, size = [], 0
     if block:
-        yield block
+        yield Block(b",".join(block), len(block))

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from replicator.errors import SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
-from replicator.pipeline.reader import blocks
+from replicator.pipeline.reader import Block, blocks
 from replicator.sources.connection import DriverConnection
 from triggers.outbox import Outbox
 
@@ -22,9 +22,9 @@ FILE_HEADER = 19  # signature, flags and extension length of COPY's binary forma
 ROW_HEADER = 6  # number of fields, length of the only one
 
 QUERY = sql.SQL(
-    "COPY (SELECT json_build_array(id, table_name, op, before, after, origin, captured_at)::text"
-    " FROM {change} WHERE id BETWEEN {first} AND {last} AND table_name IN ({tables})"
-    " ORDER BY id) TO STDOUT (FORMAT binary)"
+    "COPY (SELECT json_build_array(id, table_name, op, before, after, origin,"
+    " captured_at AT TIME ZONE 'UTC')::text FROM {change} WHERE id BETWEEN {first}"
+    " AND {last} AND table_name IN ({tables}) ORDER BY id) TO STDOUT (FORMAT binary)"
 )
 
 
@@ -35,7 +35,7 @@ class PostgresqlReader:
         self._connection = DriverConnection(engine)
         self._change = sql.Identifier(outbox.schema or "outbox", outbox.change.name)
 
-    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[list[bytes]]:
+    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[Block]:
         """See `ChangeReader.read`."""
         try:
             yield from blocks(self._lines(ids, tables))

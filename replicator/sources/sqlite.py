@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from replicator.errors import SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
-from replicator.pipeline.reader import blocks
+from replicator.pipeline.reader import Block, blocks
 from replicator.sources.connection import DriverConnection
 
 SPAN = 20_000
@@ -32,7 +32,7 @@ class SqliteReader:
     def __init__(self, engine: Engine) -> None:
         self._connection = DriverConnection(engine)
 
-    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[list[bytes]]:
+    def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[Block]:
         """See `ChangeReader.read`."""
         try:
             yield from blocks(self._lines(ids, tables))

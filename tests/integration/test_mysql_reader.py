@@ -1,0 +1,42 @@
+"""Reading from MySQL and MariaDB: joined lines are used only where none can be cut or lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from replicator.change import decode_changes
+from replicator.sources.mysql import LONGEST, SPAN, MysqlReader
+from tests.conftest import MakeDatabase
+from tests.servers import DatabaseKind
+from triggers.capture import Capture
+from triggers.engine import make_engine
+from triggers.model import TableSpec
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_small_and_large_rows_in_any_mixture(
+    make_database: MakeDatabase, kind: DatabaseKind
+) -> None:
+    source = make_database(kind)
+    engine = make_engine(source.url)
+    sizes = [10] * 700 + [LONGEST, 20, LONGEST // 3, LONGEST // 3, LONGEST // 3] + [30] * 2000
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, note longtext)")
+    capture = Capture(engine)
+    capture.install([TableSpec("t")])
+    with engine.begin() as connection:
+        for number, size in enumerate(sizes):
+            connection.exec_driver_sql(f"INSERT INTO t VALUES ({number}, REPEAT('é', {size}))")
+    reader = MysqlReader(engine)
+    try:
+        blocks = list(reader.read([(1, len(sizes) + SPAN)], ["t"]))
+        none = list(reader.read([(1, len(sizes))], ["another"]))
+    finally:
+        reader.close()
+        engine.dispose()
+    changes = [change for block in blocks for change in decode_changes([block.lines])]
+    assert [block.count for block in blocks] == [len(decode_changes([b.lines])) for b in blocks]
+    assert [change.row["id"] for change in changes] == list(range(len(sizes)))
+    assert [len(change.row["note"]) for change in changes] == sizes
+    assert any(block.count == SPAN for block in blocks)
+    assert none == []
