@@ -60,13 +60,23 @@ class Sealer:
         ids = sa.select(change.c.id, change.c.captured_at)
         self._state = sa.select(outbox.state)
         self._gaps = sa.select(gap).where(gap.c.closed_at.is_(None)).order_by(gap.c.first_id)
-        self._above = _islands(ids.where(change.c.id > sa.bindparam("low")))
-        self._below = _islands(ids.where(change.c.id <= sa.bindparam("low")))
-        self._inside = _islands(
-            ids.join(gap, change.c.id.between(gap.c.first_id, gap.c.last_id)).where(
-                gap.c.closed_at.is_(None)
-            )
+        # Both ends are given: a planner without statistics takes an open range for a third of the
+        # table, and reads and sorts all of it.
+        first, last = (sa.bindparam(name, type_=sa.BigInteger) for name in ("first", "last"))
+        self._between = _islands(ids.where(change.c.id.between(first, last)))
+        # In two subqueries: SQLite finds the two at once only by reading everything.
+        self._ends = sa.select(
+            sa.select(sa.func.min(change.c.id)).scalar_subquery(),
+            sa.select(sa.func.max(change.c.id)).scalar_subquery(),
         )
+        inside = change.c.id.between(gap.c.first_id, gap.c.last_id)
+        if dialect.joins_laterally:
+            most = sa.bindparam("most", type_=sa.Integer)
+            row = ids.where(inside).order_by(change.c.id).limit(most).lateral("late").c
+            late = sa.select(row.id, row.captured_at).select_from(gap)
+        else:
+            late = ids.join(gap, inside)
+        self._inside = _islands(late.where(gap.c.closed_at.is_(None)))
 
     def seal(self) -> Sealing:
         """Seal at most `batch_rows` changes into one batch, in one transaction."""
@@ -92,16 +102,21 @@ class Sealer:
     def _seal(self, connection: Connection, proof: GapProof) -> Sealing:
         state = connection.execute(self._state).one()
         gaps = connection.execute(self._gaps).all()
+        oldest, newest = connection.execute(self._ends).one()
         room = self.batch_rows
-        late = _visible(connection, self._inside, 0, room) if gaps else None
+        late = _visible(connection, self._inside, most=room) if gaps else None
         room -= late.count if late else 0
         # Where the limit has cut the late rows off, the gaps above have not been looked at.
         looked_to = late.ranges[-1][1] if late and room == 0 else None
         lost = None
-        if state.purged_to > 0 and room > 0:
-            lost = _visible(connection, self._below, state.purged_to, room)
+        if room > 0 and oldest is not None and oldest <= state.purged_to:
+            bounds = {"first": oldest, "last": state.purged_to}
+            lost = _visible(connection, self._between, most=room, **bounds)
             room -= lost.count if lost else 0
-        fresh = _visible(connection, self._above, state.highest_id, room) if room > 0 else None
+        fresh = None
+        if room > 0 and newest is not None and newest > state.highest_id:
+            bounds = {"first": state.highest_id + 1, "last": newest}
+            fresh = _visible(connection, self._between, most=room, **bounds)
         now = datetime.now(UTC)
 
         late_ids = late.ranges if late else []
@@ -263,11 +278,10 @@ def _is_seen(last_id: int, looked_to: int | None) -> bool:
 def _visible(
     connection: Connection,
     query: sa.Executable,
-    low: int,
-    most: int,
+    **bounds: int,
 ) -> _Visible | None:
     """Run a query made by `_islands`; return what it found, or None."""
-    rows = connection.execute(query, {"low": low, "most": most}).all()
+    rows = connection.execute(query, bounds).all()
     if not rows:
         return None
     return _Visible(

@@ -35,6 +35,7 @@ class MysqlDialect:
     default_schema: str | None = None
     transactional_ddl = False
     sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
+    joins_laterally = False
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""

@@ -32,6 +32,7 @@ class PostgresqlDialect:
     default_schema: str | None = "outbox"
     transactional_ddl = True
     sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
+    joins_laterally = True
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""

@@ -28,6 +28,7 @@ class SqliteDialect:
     default_schema: str | None = None
     transactional_ddl = True
     sealing_options: Mapping[str, object] = {"sqlite_begin": "IMMEDIATE"}
+    joins_laterally = False
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
