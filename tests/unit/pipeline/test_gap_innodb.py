@@ -47,7 +47,7 @@ class AfterLock:
 
 def transaction_id(item: Item, session: Connection) -> int:
     """The InnoDB id of a session's transaction, told from outside."""
-    number = session.connection.thread_id()  # type: ignore[attr-defined]
+    number = session.connection.thread_id()
     found: list[int] = []
 
     def look() -> bool:
@@ -94,12 +94,17 @@ def test_a_transaction_that_begins_between_lock_and_read_is_waited_for(innodb_it
 
 def test_a_horizon_comes_from_a_look_after_the_gap_was_seen(innodb_item: Item) -> None:
     item, sealer = innodb_item, innodb_item.sealer()
+
+    def has_horizon_after(sealer: Sealer) -> bool:
+        sealer.seal()
+        return item.gap_rows()[0].horizon is not None
+
     with item.session() as slow:
         insert(slow, 1)
         item.insert(2)
         sealer.seal()
         assert [gap.horizon for gap in item.gap_rows()] == [None]
-        wait_until(lambda: sealer.seal() and item.gap_rows()[0].horizon is not None, 5)
+        wait_until(lambda: has_horizon_after(sealer), 5)
         assert item.gap_rows()[0].horizon >= transaction_id(item, slow)
         slow.rollback()
     wait_until(lambda: sealer.seal().open_gaps == 0, 5)
@@ -129,15 +134,14 @@ def monitor(item: Item, pause: float) -> Iterator[None]:
 def test_a_stale_list_of_transactions_closes_no_gap(innodb_item: Item) -> None:
     """The cache was filled before the transaction began: it would not be on the list."""
     item, sealer = innodb_item, innodb_item.sealer()
-    with item.session() as slow:
-        with monitor(item, 0.01):
-            insert(slow, 1)
-            item.insert(2)
-            _seal_for(sealer, 1.5)
-            assert item.open_gaps() == [(1, 1)]
-            slow.commit()
-            sealer.seal()
-            assert item.batches() == [[2], [1]]
+    with item.session() as slow, monitor(item, 0.01):
+        insert(slow, 1)
+        item.insert(2)
+        _seal_for(sealer, 1.5)
+        assert item.open_gaps() == [(1, 1)]
+        slow.commit()
+        sealer.seal()
+        assert item.batches() == [[2], [1]]
     sealer.close()
 
 
