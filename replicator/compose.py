@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from threading import Event
 from typing import assert_never
 
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from replicator import config
 from replicator.config.schedule import Realtime
+from replicator.errors import SourceUnavailable
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import DeliveryName, Target
 from replicator.pipeline.deliveries import Deliveries
@@ -61,8 +63,13 @@ def source_engine(settings: config.Source) -> Engine:
 
 
 def open_source(name: str, settings: config.Source) -> OpenSource:
-    """Connect to a source. Raises SQLAlchemy's errors when it cannot be reached."""
+    """Connect to a source. Raises SQLAlchemy's errors when it cannot be reached.
+
+    A SQLite file that does not exist is not created: `SourceUnavailable`.
+    """
     engine = source_engine(settings)
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        raise SourceUnavailable(f"there is no file {engine.url.database}")
     try:
         with engine.connect():
             pass
@@ -92,6 +99,11 @@ def table_specs(settings: config.Config, source: str) -> list[TableSpec]:
             )
         )
     return specs
+
+
+def sources_in_use(settings: config.Config) -> list[str]:
+    """Return the sources that routes take changes from, in the order of the routes."""
+    return list(dict.fromkeys(route.source for route in settings.routes))
 
 
 def delivery_names(settings: config.Config, source: str) -> list[DeliveryName]:

@@ -13,7 +13,14 @@ import tenacity
 from sqlalchemy.exc import DBAPIError
 
 from replicator import config
-from replicator.compose import OpenSource, build_delivery, delivery_names, open_source, table_specs
+from replicator.compose import (
+    OpenSource,
+    build_delivery,
+    delivery_names,
+    open_source,
+    sources_in_use,
+    table_specs,
+)
 from replicator.errors import ReplicatorError, describe
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.delivery import Delivery
@@ -43,46 +50,68 @@ class Result:
 def run_once(settings: config.Config, stop: threading.Event) -> list[Result]:
     """Seal what is visible now and deliver it; return how each delivery ended.
 
-    Raises SQLAlchemy's errors when a source cannot be reached, `CaptureError` when its triggers
-    are not installed.
+    Raises SQLAlchemy's errors or `SourceUnavailable` when a source cannot be reached,
+    `CaptureError` when its triggers are not installed.
     """
     results = []
-    for name in _sources_in_use(settings):
+    for name in sources_in_use(settings):
         source = open_source(name, settings.sources[name])
         try:
-            require_capture(settings, source)
-            sealer = source.sealer()
-            while not stop.is_set() and sealer.seal().rows:
-                pass
-            until = sealer.seal().last_batch
-            deliveries = [
-                build_delivery(settings, source, delivery, stop, until)
-                for delivery in delivery_names(settings, name)
-            ]
-            done = threading.Event()
-            threads = [_start(delivery.run, str(delivery.name)) for delivery in deliveries]
-            house = _start_house(source, deliveries, done)
-            for thread in threads:
-                thread.join()
-            done.set()
-            house.join()
-            results += [Result(delivery.name, delivery.error) for delivery in deliveries]
+            results += run_source_once(settings, source, stop)
         finally:
             source.close()
     return results
 
 
+def run_source_once(
+    settings: config.Config, source: OpenSource, stop: threading.Event
+) -> list[Result]:
+    """Do what `run_once` does, for one source."""
+    require_capture(settings, source)
+    sealer = source.sealer()
+    while not stop.is_set() and sealer.seal().rows:
+        pass
+    until = sealer.seal().last_batch
+    deliveries = [
+        build_delivery(settings, source, delivery, stop, until)
+        for delivery in delivery_names(settings, source.name)
+    ]
+    done = threading.Event()
+    threads = [_start(delivery.run, str(delivery.name)) for delivery in deliveries]
+    house = _start_house(source, deliveries, done)
+    for thread in threads:
+        thread.join()
+    done.set()
+    house.join()
+    return [Result(delivery.name, delivery.error) for delivery in deliveries]
+
+
 def run(path: Path, settings: config.Config, stop: threading.Event) -> None:
-    """Deliver until `stop` is set; an edited configuration file is applied when it is valid."""
+    """Deliver until `stop` is set; an edited configuration file is applied when it is valid.
+
+    A source that cannot be reached is waited for. One that is reached at the start, and has no
+    triggers, is an error: `stop` is set, and `CaptureError` raised. Triggers that are missing
+    later are waited for.
+    """
+    refused: list[CaptureError] = []
+
+    def refuse(error: CaptureError) -> None:
+        refused.append(error)
+        stop.set()
+
+    at_start: Callable[[CaptureError], None] | None = refuse
     while not stop.is_set():
         changed = threading.Event()
         threads = [
-            _start(_run_source, f"source {name}", settings, name, changed)
-            for name in _sources_in_use(settings)
+            _start(_run_source, f"source {name}", settings, name, changed, at_start)
+            for name in sources_in_use(settings)
         ]
         settings = _wait_for_change(path, settings, stop)
         changed.set()
         _join(threads)
+        at_start = None
+    if refused:
+        raise refused[0]
 
 
 def require_capture(settings: config.Config, source: OpenSource) -> None:
@@ -106,9 +135,20 @@ def require_capture(settings: config.Config, source: OpenSource) -> None:
             )
 
 
-def _run_source(settings: config.Config, name: str, stop: threading.Event) -> None:
+def _run_source(
+    settings: config.Config,
+    name: str,
+    stop: threading.Event,
+    refuse: Callable[[CaptureError], None] | None,
+) -> None:
+    def is_worth_waiting(state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, CaptureError) and refuse is not None and state.attempt_number == 1:
+            return False
+        return isinstance(error, DBAPIError | CaptureError | ReplicatorError)
+
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type((DBAPIError, CaptureError, ReplicatorError)),
+        retry=is_worth_waiting,
         wait=RETRY_WAIT,
         stop=tenacity.stop_when_event_set(stop),
         sleep=tenacity.sleep_using_event(stop),
@@ -127,7 +167,9 @@ def _run_source(settings: config.Config, name: str, stop: threading.Event) -> No
 
     try:
         source = retrying(reach)
-    except (DBAPIError, CaptureError, ReplicatorError):
+    except (DBAPIError, CaptureError, ReplicatorError) as error:
+        if not stop.is_set() and refuse is not None and isinstance(error, CaptureError):
+            refuse(error)
         return  # told to stop while waiting
     try:
         deliveries = [
@@ -186,10 +228,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None  # in the middle of being replaced
     return status.st_mtime_ns, status.st_size
-
-
-def _sources_in_use(settings: config.Config) -> list[str]:
-    return list(dict.fromkeys(route.source for route in settings.routes))
 
 
 def _join(threads: list[threading.Thread]) -> None:

@@ -37,6 +37,20 @@ class Record:
     state: DeliveryState
 
 
+def registration(outbox: Outbox, name: DeliveryName) -> sa.Insert:
+    """Return the statement that makes a delivery known to its source."""
+    return sa.insert(outbox.delivery).values(
+        route=name.route,
+        target=name.target,
+        progress=0,
+        mark="",
+        state=DeliveryState.RUNNING.value,
+        changes=0,
+        written=0,
+        coerced=0,
+    )
+
+
 class Deliveries:
     """One delivery's rows in the outbox of its source. Every method is one transaction."""
 
@@ -54,17 +68,7 @@ class Deliveries:
         with self._writing.begin() as connection:
             known = connection.execute(sa.select(table.c.route).where(self._mine)).first()
             if known is None:
-                insert_once = sa.insert(table).values(
-                    route=self._name.route,
-                    target=self._name.target,
-                    progress=0,
-                    mark="",
-                    state=DeliveryState.RUNNING.value,
-                    changes=0,
-                    written=0,
-                    coerced=0,
-                )
-                connection.execute(insert_once)
+                connection.execute(registration(self._outbox, self._name))
 
     def read(self) -> Record:
         """Return what is recorded."""
