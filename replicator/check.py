@@ -1,0 +1,192 @@
+"""Everything that can be found out before, or while, changes are delivered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError
+
+from replicator import config
+from replicator.compose import OpenSource, sources_in_use, table_specs
+from replicator.errors import DeliveryStopped, SourceUnavailable, TargetUnavailable, describe
+from replicator.reach import missing_table, reach_source, target_address
+from replicator.status import read_source
+from replicator.targets.sql import problems as target_problems
+from triggers.capture import State
+from triggers.errors import CaptureError, TableMissing, TableRefused
+from triggers.model import Table
+
+Level = Literal["problem", "warning", "could not check"]
+
+_LEVELS: dict[str, Level] = {
+    "problem": "problem",
+    "warning": "warning",
+    "unknown": "could not check",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check` tells."""
+
+    level: Level
+    place: str
+    """The part of the configuration that it is about: `source shop`, `target crm`, a key."""
+    subject: str
+    message: str
+    remedy: str = ""
+    """The exact statement that mends it, or what to do."""
+    cause: Literal["configuration", "unreachable"] | None = None
+
+
+def find(settings: config.Config) -> Iterator[Finding]:
+    """Yield what is wrong, or could be, with sources first; changes nothing anywhere."""
+    tables: dict[str, dict[str, Table]] = {}
+    used = sources_in_use(settings)
+    for name in settings.sources:
+        if name not in used:
+            yield Finding("warning", f"source {name}", "", "no route uses it")
+            continue
+        tables[name] = {}
+        try:
+            source = reach_source(settings, name)
+        except SourceUnavailable as error:
+            yield _unreachable(f"source {name}", error)
+            continue
+        try:
+            yield from _source(settings, source, tables[name])
+        except CaptureError as error:
+            yield Finding("problem", f"source {name}", "", error.message, error.hint)
+        except DBAPIError as error:
+            yield Finding("could not check", f"source {name}", "", describe(error))
+        finally:
+            source.close()
+    for name, target in settings.targets.items():
+        yield from _target(settings, name, target, tables)
+
+
+def _source(
+    settings: config.Config, source: OpenSource, tables: dict[str, Table]
+) -> Iterator[Finding]:
+    place = f"source {source.name}"
+    specs = table_specs(settings, source.name)
+    usable = []
+    with source.engine.connect() as connection:
+        for spec in specs:
+            try:
+                table = source.capture.dialect.describe(connection, spec).table
+            except TableMissing as missing:
+                problem = missing_table(settings, source, connection, spec.name, missing)
+                where = f"{problem.path}: {problem.key}"
+                yield Finding("problem", where, "", problem.message, problem.hint, "configuration")
+            except TableRefused as refused:
+                yield Finding("problem", place, spec.name, refused.message, refused.hint)
+            else:
+                tables[table.name] = table
+                usable.append(spec)
+    for found in source.capture.coverage(usable):
+        level = _LEVELS[found.level]
+        yield Finding(level, place, found.subject, found.message, found.remedy)
+    for status in source.capture.status(usable):
+        if status.state is State.LEFT_OVER:
+            if any(status.table == source.capture.dialect.canonical(spec.name) for spec in specs):
+                continue  # told already: the table itself is missing or refused
+            remedy = f"replicator triggers uninstall --table {status.table}"
+            yield Finding("warning", place, status.table, "; ".join(status.reasons), remedy)
+        elif status.state is not State.INSTALLED:
+            message = f"capture is {status.state}: {'; '.join(status.reasons)}"
+            yield Finding("problem", place, status.table, message, "replicator triggers install")
+    for unknown in read_source(settings, source).unknown_deliveries:
+        yield Finding(
+            "warning",
+            place,
+            f"{unknown.route}/{unknown.target}",
+            "this delivery is not in the configuration, and holds purge back",
+            unknown.remedy,
+        )
+
+
+def _target(
+    settings: config.Config,
+    name: str,
+    target: config.Target,
+    tables: dict[str, dict[str, Table]],
+) -> Iterator[Finding]:
+    place = f"target {name}"
+    routes = [route for route in settings.routes if name in route.targets]
+    if not routes:
+        yield Finding("warning", place, "", "no route uses it")
+        return
+    match target:
+        case config.SqlTarget():
+            yield from _database(name, target, routes, tables)
+        case config.FilesTarget():
+            yield from _folder(place, target.url.path)
+            if target.local_copy is not None:
+                yield from _folder(place, target.local_copy)
+        case config.BackupTarget():
+            yield from _folder(place, target.path)
+
+
+def _database(
+    name: str,
+    target: config.SqlTarget,
+    routes: list[config.Route],
+    tables: dict[str, dict[str, Table]],
+) -> Iterator[Finding]:
+    place = f"target {name}"
+    url = target.connection_url()
+    file = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and not file.exists():
+        yield Finding(
+            "problem", place, "", f"there is no file {file}", "replicator tables create makes it"
+        )
+        return
+    told: set[tuple[str, str]] = set()
+    for route in routes:
+        known = tables.get(route.source, {})
+        # The tables' canonical names differ from the route's on PostgreSQL, where `public` may be
+        # left out.
+        wanted = {table: _named(table, known) for table in route.tables}
+        into = {
+            found.name: route.into[t] for t, found in wanted.items() if found and t in route.into
+        }
+        try:
+            found = target_problems([t for t in wanted.values() if t is not None], into, url)
+        except TargetUnavailable as error:
+            where = target_address(target)
+            yield _unreachable(place, TargetUnavailable(f"{where}: {error.message}", error.hint))
+            return
+        except DeliveryStopped as error:
+            yield Finding("problem", place, "", error.message, error.hint)
+            return
+        for problem in found:
+            if (problem.message, problem.mend) not in told:
+                told.add((problem.message, problem.mend))
+                yield Finding("problem", place, problem.table, problem.message, problem.mend)
+
+
+def _named(name: str, tables: dict[str, Table]) -> Table | None:
+    return tables.get(name) or tables.get(f"public.{name}")
+
+
+def _folder(place: str, path: Path) -> Iterator[Finding]:
+    existing = path
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        message, remedy = f"{existing} is a file, not a folder", f"mv {existing} {existing}.old"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        message = f"the folder {existing} cannot be written by the user who runs this program"
+        remedy = f"chmod u+wx '{existing}', or run it as the owner"
+    else:
+        return
+    yield Finding("problem", place, str(path), message, remedy)
+
+
+def _unreachable(place: str, error: SourceUnavailable | TargetUnavailable) -> Finding:
+    return Finding("could not check", place, "", error.message, error.hint, "unreachable")

@@ -1,0 +1,97 @@
+"""Tables that are missing in SQL targets, and the statements that make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import NullPool
+from sqlalchemy.engine import URL
+
+from replicator import config
+from replicator.compose import OpenSource
+from replicator.errors import DeliveryStopped
+from replicator.reach import address, describe_tables, named_target
+from replicator.targets.sql import create_statements, missing_tables
+from replicator.targets.sql.matching import target_name
+from triggers.engine import make_engine
+from triggers.model import Table
+
+
+@dataclass
+class TargetTables:
+    """What one target lacks."""
+
+    target: str
+    url: URL = field(repr=False)
+    tables: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Where the target is."""
+        return address(self.url)
+
+
+def plan(settings: config.Config, sources: list[OpenSource]) -> list[TargetTables]:
+    """Find what is missing in every SQL target that a route of these sources uses.
+
+    Raises `TargetUnavailable` or `DeliveryStopped` when a target cannot be used, and what
+    `describe_tables` raises.
+    """
+    plans: dict[str, TargetTables] = {}
+    for source in sources:
+        tables = describe_tables(settings, source)
+        for name, target in settings.targets.items():
+            if not isinstance(target, config.SqlTarget):
+                continue
+            for into in _renamings(settings, source, name):
+                made = plans.setdefault(name, TargetTables(name, target.connection_url()))
+                wanted = [tables[table] for table in into]
+                with named_target(settings, name):
+                    _add(made, wanted, into)
+    return [made for made in plans.values() if made.statements]
+
+
+def create(made: TargetTables) -> None:
+    """Execute a plan's statements, in one transaction where the engine can do that."""
+    engine = make_engine(made.url, poolclass=NullPool, hide_parameters=True)
+    with engine.begin() as connection:
+        formatted = connection.dialect.paramstyle in ("format", "pyformat")
+        for statement in made.statements:
+            text = statement.replace("%", "%%") if formatted else statement
+            connection.exec_driver_sql(text)
+
+
+def _renamings(settings: config.Config, source: OpenSource, target: str) -> list[dict[str, str]]:
+    """Source table (canonical) to target table, in groups in which each comes once."""
+    canonical = source.capture.dialect.canonical
+    groups: list[dict[str, str]] = []
+    for route in settings.routes:
+        if route.source != source.name or target not in route.targets:
+            continue
+        into = {canonical(table): name for table, name in route.into.items()}
+        for table in map(canonical, route.tables):
+            name = target_name(table, into)
+            group = next((g for g in groups if g.get(table, name) == name), None)
+            if group is None:
+                group = {}
+                groups.append(group)
+            group[table] = name
+    return groups
+
+
+def _add(made: TargetTables, wanted: list[Table], into: dict[str, str]) -> None:
+    url = made.url
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        if not Path(url.database or "").parent.is_dir():
+            raise DeliveryStopped(
+                f"target {made.target}: there is no folder {Path(url.database or '').parent}",
+                "make it, or correct the target's url",
+            )
+        url = url.set(database=":memory:")  # looking must not make the file
+    missing = [
+        table for table in missing_tables(wanted, into, url) if into[table.name] not in made.tables
+    ]
+    made.statements += create_statements(missing, into, url)
+    made.tables += [into[table.name] for table in missing]
