@@ -22,6 +22,9 @@ NAMES = (
     "op",
     "new_rows",
     "own_timezone",
+    "old",
+    "new",
+    *"corsw",  # aliases inside the triggers
     "x" * 60,
     "naïve_表_Ключ",
     'quo"te',

@@ -68,7 +68,7 @@ def function_body(subject: Subject, spec: TableSpec, outbox: Outbox) -> str:
     new_key = ", ".join(f"NEW.{key}" for key in keys)
     # Bytes are compared: keys that are equal here may be two keys in another database.
     key_changed = f"pg_catalog.record_image_ne(ROW({old_key}), ROW({new_key}))"
-    full = f"(SELECT pg_catalog.row_to_json(o) FROM {old_row} o)"
+    full = f"(SELECT pg_catalog.row_to_json(o.*) FROM {old_row} o)"
 
     def same(image: str) -> str:
         return " AND ".join(

@@ -10,6 +10,8 @@
 -- trigger sets outbox.nested until the end of the transaction, and while that is set each event
 -- logs the rows as they are now: the last logged image is the row's last state, whatever the order.
 --
+-- `r.*` and not `r`: a column could be named r, too.
+--
 -- Settings of the session that change how values are printed are put right for the time of the
 -- call, only where they differ: SET as a clause of the function would cost every single-row INSERT
 -- a tenth of its speed (docs/decisions/0014).
@@ -48,18 +50,18 @@ ${declarations}BEGIN
   ${leave_when_marked}${set}IF ${ordinary} THEN
     IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
       INSERT INTO ${outbox} (table_name, op, after${origin_column})
-      SELECT ${table}, 'I', pg_catalog.row_to_json(r)${origin} FROM ${new_rows} r;
+      SELECT ${table}, 'I', pg_catalog.row_to_json(r.*)${origin} FROM ${new_rows} r;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
       IF TG_LEVEL OPERATOR(pg_catalog.=) 'STATEMENT' THEN
         INSERT INTO ${outbox} (table_name, op, after${origin_column})
-        SELECT ${table}, 'U', pg_catalog.row_to_json(r)${origin} FROM ${new_rows} r;
+        SELECT ${table}, 'U', pg_catalog.row_to_json(r.*)${origin} FROM ${new_rows} r;
       ELSE -- the key has changed
         INSERT INTO ${outbox} (table_name, op, before${origin_column})
-        SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin} FROM ${old_row} r;
+        SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin} FROM ${old_row} r;
       END IF;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
       INSERT INTO ${outbox} (table_name, op, before${origin_column})
-      SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin} FROM ${old_rows} r;
+      SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin} FROM ${old_rows} r;
     ELSE
       INSERT INTO ${outbox} (table_name, op${origin_column}) SELECT ${table}, 'T'${origin};
     END IF;
@@ -69,21 +71,21 @@ ${declarations}BEGIN
       INSERT INTO ${outbox} (table_name, op${origin_column}) SELECT ${table}, 'T'${origin};
     ELSIF TG_LEVEL OPERATOR(pg_catalog.=) 'ROW' THEN -- the key has changed
       INSERT INTO ${outbox} (table_name, op, after${origin_column})
-      SELECT ${table}, 'U', pg_catalog.row_to_json(r)${origin} FROM ${current_old} r;
+      SELECT ${table}, 'U', pg_catalog.row_to_json(r.*)${origin} FROM ${current_old} r;
       IF NOT FOUND THEN
         INSERT INTO ${outbox} (table_name, op, before${origin_column})
-        SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin} FROM ${old_row} r;
+        SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin} FROM ${old_row} r;
       END IF;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
       INSERT INTO ${outbox} (table_name, op, before${origin_column})
-      SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin}
+      SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin}
       FROM ${gone_old_rows} r;
       INSERT INTO ${outbox} (table_name, op, after${origin_column})
-      SELECT ${table}, 'U', pg_catalog.row_to_json(r)${origin}
+      SELECT ${table}, 'U', pg_catalog.row_to_json(r.*)${origin}
       FROM old_rows w CROSS JOIN LATERAL ${current_row} r;
     ELSE
       INSERT INTO ${outbox} (table_name, op, after${origin_column})
-      SELECT ${table}, pg_catalog.left(TG_OP, 1), pg_catalog.row_to_json(r)${origin}
+      SELECT ${table}, pg_catalog.left(TG_OP, 1), pg_catalog.row_to_json(r.*)${origin}
       FROM new_rows w CROSS JOIN LATERAL ${current_row} r;
     END IF;
   END IF;
@@ -95,17 +97,17 @@ ${declarations}BEGIN
   ${leave_when_marked}${set}IF ${ordinary} THEN
     IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
       INSERT INTO ${outbox} (table_name, op, after${origin_column})
-      SELECT ${table}, 'I', pg_catalog.row_to_json(r)${origin} FROM ${new_row} r;
+      SELECT ${table}, 'I', pg_catalog.row_to_json(r.*)${origin} FROM ${new_row} r;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
       IF ${key_changed} THEN
         INSERT INTO ${outbox} (table_name, op, before${origin_column})
-        SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin} FROM ${old_row} r;
+        SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin} FROM ${old_row} r;
       END IF;
       INSERT INTO ${outbox} (table_name, op, before, after${origin_column})
-      SELECT ${table}, 'U', ${old_image}, pg_catalog.row_to_json(r)${origin} FROM ${new_row} r;
+      SELECT ${table}, 'U', ${old_image}, pg_catalog.row_to_json(r.*)${origin} FROM ${new_row} r;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
       INSERT INTO ${outbox} (table_name, op, before${origin_column})
-      SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin} FROM ${old_row} r;
+      SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin} FROM ${old_row} r;
     ELSE
       INSERT INTO ${outbox} (table_name, op${origin_column}) SELECT ${table}, 'T'${origin};
     END IF;
@@ -116,19 +118,19 @@ ${declarations}BEGIN
     ELSIF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
       IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' OR ${key_changed} THEN
         INSERT INTO ${outbox} (table_name, op, after${origin_column})
-        SELECT ${table}, 'U', pg_catalog.row_to_json(r)${origin} FROM ${current_old} r;
+        SELECT ${table}, 'U', pg_catalog.row_to_json(r.*)${origin} FROM ${current_old} r;
         IF NOT FOUND THEN
           INSERT INTO ${outbox} (table_name, op, before${origin_column})
-          SELECT ${table}, 'D', pg_catalog.row_to_json(r)${origin} FROM ${old_row} r;
+          SELECT ${table}, 'D', pg_catalog.row_to_json(r.*)${origin} FROM ${old_row} r;
         END IF;
       END IF;
     END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
       INSERT INTO ${outbox} (table_name, op, after${origin_column})
-      SELECT ${table}, 'I', pg_catalog.row_to_json(r)${origin} FROM ${current_new} r;
+      SELECT ${table}, 'I', pg_catalog.row_to_json(r.*)${origin} FROM ${current_new} r;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
       INSERT INTO ${outbox} (table_name, op, before, after${origin_column})
-      SELECT ${table}, 'U', ${old_image}, pg_catalog.row_to_json(r)${origin} FROM ${current_new} r;
+      SELECT ${table}, 'U', ${old_image}, pg_catalog.row_to_json(r.*)${origin} FROM ${current_new} r;
     END IF;
   END IF;
   ${restore}RETURN NULL;
