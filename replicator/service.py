@@ -69,9 +69,12 @@ def run_source_once(
     """Do what `run_once` does, for one source."""
     require_capture(settings, source)
     sealer = source.sealer()
-    while not stop.is_set() and sealer.seal().rows:
-        pass
-    until = sealer.seal().last_batch
+    try:
+        while not stop.is_set() and sealer.seal().rows:
+            pass
+        until = sealer.seal().last_batch
+    finally:
+        sealer.close()
     deliveries = [
         build_delivery(settings, source, delivery, stop, until)
         for delivery in delivery_names(settings, source.name)
