@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -29,10 +29,13 @@ class Item:
     engine: Engine
     """The product's own engine."""
     capture: Capture
+    sealers: list[Sealer] = field(default_factory=list)
 
     def sealer(self, batch_rows: int = BATCH_ROWS) -> Sealer:
-        """A sealer of this source."""
-        return Sealer(self.engine, self.capture.outbox, self.capture.dialect, batch_rows)
+        """A sealer of this source; closed with it at the latest."""
+        sealer = Sealer(self.engine, self.capture.outbox, self.capture.dialect, batch_rows)
+        self.sealers.append(sealer)
+        return sealer
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
@@ -130,6 +133,9 @@ def captured(database: Database, url: str | None = None) -> Iterator[Item]:
     try:
         capture = Capture(engine)
         capture.install([TableSpec("item")])
-        yield Item(database, engine, capture)
+        item = Item(database, engine, capture)
+        yield item
+        for sealer in item.sealers:
+            sealer.close()
     finally:
         engine.dispose()
