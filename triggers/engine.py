@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 DRIVERS = {
@@ -83,10 +81,7 @@ def _notice_a_dead_peer(connection: Any, _record: ConnectionPoolEntry) -> None:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
 
-def _leave_transactions_to_sqlalchemy(
-    connection: DBAPIConnection, _record: ConnectionPoolEntry
-) -> None:
-    assert isinstance(connection, sqlite3.Connection)
+def _leave_transactions_to_sqlalchemy(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
 

@@ -40,7 +40,11 @@ class UtcTime(sa.TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: SqlDialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: SqlDialect,  # noqa: ARG002
+    ) -> datetime | None:
         """Return an aware UTC time."""
         if value is None:
             return None
