@@ -140,12 +140,14 @@ class MysqlDialect:
         self, connection: Connection, subjects: Sequence[Subject], outbox: Outbox
     ) -> list[Finding]:
         """Report what may escape capture, or stand in the way of installing it."""
-        return mysql_coverage.findings(connection, subjects, outbox)
+        del outbox
+        return mysql_coverage.findings(connection, subjects, self._more_rights)
 
     _or_replace = ""
     _float = "{}"  # JSON_OBJECT widens a FLOAT to a double before it prints it
 
     _finish: Sequence[str] = ("UNLOCK TABLES",)
+    _more_rights: Sequence[str] = ("LOCK TABLES",)
 
     def _name(self, table: str, purpose: str, create: str) -> str:
         # MySQL cannot replace a trigger. The new one gets a name of its own, so that it can be
@@ -186,7 +188,9 @@ class MysqlDialect:
             case Kind.TIMESTAMPTZ:
                 return (
                     f"CASE WHEN UNIX_TIMESTAMP({value}) = 0 THEN CAST({value} AS CHAR)"
-                    f" ELSE CONCAT(CAST(TIMESTAMP'1970-01-01 00:00:00.000000'"
+                    # Not ELSE: MySQL 8 adds NULL seconds to 1970 and does not get NULL.
+                    f" WHEN {value} IS NOT NULL"
+                    f" THEN CONCAT(CAST(TIMESTAMP'1970-01-01 00:00:00.000000'"
                     f" + INTERVAL UNIX_TIMESTAMP({value}) SECOND AS CHAR), '+00:00') END"
                 )
             case Kind.INTEGER | Kind.DECIMAL:
@@ -203,6 +207,7 @@ class MariadbDialect(MysqlDialect):
     _float = "CAST({} AS DOUBLE)"
 
     _finish: Sequence[str] = ()
+    _more_rights: Sequence[str] = ()
 
     def _name(self, table: str, purpose: str, create: str) -> str:
         del create

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from triggers.dialects import mysql_catalog as catalog
 from triggers.dialects.base import Finding, Subject
 from triggers.dialects.mysql_grants import Grants, read_grants
-from triggers.outbox import Outbox
 
 NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "INDEX", "TRIGGER")
 MAY_CREATE_TRIGGERS = ("SUPER", "SET_USER_ID", "SET_ANY_DEFINER", "BINLOG ADMIN")
@@ -43,13 +42,14 @@ DEFINERS = sa.text(
 ACCOUNT = sa.text("SELECT COUNT(*) FROM mysql.user WHERE user = :user AND host = :host")
 
 
-def findings(connection: Connection, subjects: Sequence[Subject], outbox: Outbox) -> list[Finding]:
+def findings(
+    connection: Connection, subjects: Sequence[Subject], more_rights: Sequence[str]
+) -> list[Finding]:
     """Report what may escape capture, or stand in the way of installing it."""
-    del outbox
     grants = read_grants(connection)
     database, log_bin, trusted, increment = connection.execute(SETTINGS).one()
     return [
-        *_rights(grants, database, subjects),
+        *_rights(grants, database, subjects, [*NEEDED, *more_rights]),
         *_settings(grants, database, bool(log_bin) and not trusted, increment),
         *_definers(connection, grants),
         *_truncate(database, subjects),
@@ -57,10 +57,12 @@ def findings(connection: Connection, subjects: Sequence[Subject], outbox: Outbox
     ]
 
 
-def _rights(grants: Grants, database: str, subjects: Sequence[Subject]) -> Iterator[Finding]:
+def _rights(
+    grants: Grants, database: str, subjects: Sequence[Subject], needed: Sequence[str]
+) -> Iterator[Finding]:
     missing = [
         right
-        for right in NEEDED
+        for right in needed
         if not grants.on_database(right, database)
         and not (
             right == "TRIGGER"

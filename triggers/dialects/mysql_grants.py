@@ -45,7 +45,7 @@ def read_grants(connection: Connection) -> Grants:
     name, _at, host = user.rpartition("@")
     # MySQL prints the rights of roles only when asked; MariaDB always does, and cannot be asked.
     asked = roles not in (None, "NONE") and not connection.dialect.is_mariadb  # type: ignore[attr-defined]
-    using = f" FOR CURRENT_USER() USING {roles}" if asked else ""
+    using = f" FOR CURRENT_USER() USING {roles.replace('%', '%%')}" if asked else ""
     rights = []
     for (line,) in connection.exec_driver_sql(f"SHOW GRANTS{using}"):
         found = GRANT.match(line)

@@ -92,15 +92,17 @@ class PostgresqlDialect:
         self, connection: Connection, table: str, outbox: Outbox
     ) -> dict[str, LiveTrigger]:
         """Return this program's triggers on a table, by trigger name."""
+        found = catalog.find(connection, table)
+        if found is None:
+            return {}
         rows = connection.execute(
             sa.text(
                 "SELECT t.tgname, p.prosrc, t.tgenabled FROM pg_catalog.pg_trigger t"
                 " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
                 " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-                " WHERE t.tgrelid = to_regclass(:relation) AND NOT t.tgisinternal"
-                " AND n.nspname = :schema"
+                " WHERE t.tgrelid = :oid AND NOT t.tgisinternal AND n.nspname = :schema"
             ),
-            {"relation": catalog.relation(table), "schema": outbox.schema},
+            {"oid": found[0], "schema": outbox.schema},
         )
         return {
             name: LiveTrigger(body + ALWAYS if enabled == "A" else body, enabled in "OA")
@@ -111,14 +113,12 @@ class PostgresqlDialect:
         self, connection: Connection, table: str, names: Sequence[str]
     ) -> list[str]:
         """Return the statements that remove these triggers of a table, which may be gone."""
+        if catalog.find(connection, table) is None:
+            return []
         relation = catalog.relation(table)
-        exists = connection.execute(
-            sa.text("SELECT to_regclass(:relation) IS NOT NULL"), {"relation": relation}
-        ).scalar_one()
         return [
             render("postgresql", "drop_trigger", trigger=self.quote(name), relation=relation)
             for name in names
-            if exists
         ]
 
     def clean_up_statements(self, table: str, outbox: Outbox) -> list[str]:

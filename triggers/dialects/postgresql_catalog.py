@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from triggers.dialects.base import Form, Subject
-from triggers.errors import TableMissing, TableRefused
+from triggers.errors import TableRefused
 from triggers.keys import choose_key, keep_columns
 from triggers.model import Column, ForeignKey, Kind, Table, TableSpec
 
@@ -52,7 +52,7 @@ JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oi
 CROSS JOIN LATERAL (
   SELECT CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod
 ) m
-WHERE a.attrelid = CAST(:relation AS regclass) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = :oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
 
@@ -71,7 +71,7 @@ JOIN pg_amop m ON m.amopfamily = l.opcfamily AND m.amopstrategy = 3
  AND m.amoplefttype = l.opcintype AND m.amoprighttype = l.opcintype
 JOIN pg_operator o ON o.oid = m.amopopr
 JOIN pg_namespace n ON n.oid = o.oprnamespace
-WHERE i.indrelid = CAST(:relation AS regclass) AND i.indisunique AND i.indisvalid
+WHERE i.indrelid = :oid AND i.indisunique AND i.indisvalid
   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
 GROUP BY c.relname, i.indisprimary
 ORDER BY i.indisprimary DESC, c.relname
@@ -88,7 +88,7 @@ SELECT n.nspname, f.relname, c.confdeltype, c.confupdtype,
 FROM pg_constraint c
 JOIN pg_class f ON f.oid = c.confrelid
 JOIN pg_namespace n ON n.oid = f.relnamespace
-WHERE c.contype = 'f' AND c.conrelid = CAST(:relation AS regclass) AND c.conparentid = 0
+WHERE c.contype = 'f' AND c.conrelid = :oid AND c.conparentid = 0
 ORDER BY c.conname
 """
 
@@ -98,12 +98,12 @@ SELECT COALESCE(bool_or(t.tgtype & 66 = 0), false),
        COALESCE(bool_or(t.tgtype & 18 = 18), false)
 FROM pg_trigger t
 JOIN pg_proc p ON p.oid = t.tgfoid
-WHERE t.tgrelid = CAST(:relation AS regclass) AND NOT t.tgisinternal AND t.tgtype & 1 = 1
+WHERE t.tgrelid = :oid AND NOT t.tgisinternal AND t.tgtype & 1 = 1
   AND p.proname NOT LIKE 'outbox\\_capture\\_%'
 """
 
 INHERITS = """
-SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = CAST(:relation AS regclass))
+SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = :oid)
 """
 
 PART = r'"(?:[^"]|"")+"|[^".]+'
@@ -153,17 +153,27 @@ def relation(canonical: str) -> str:
     return f"{quote(schema)}.{quote(table)}"
 
 
+def find(connection: Connection, canonical: str) -> tuple[int, str] | None:
+    """Return a table's oid and relkind; needs no right to its schema, unlike to_regclass."""
+    schema, table = split_name(canonical)
+    query = sa.text(
+        "SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = :schema AND c.relname = :table"
+    )
+    row = connection.execute(query, {"schema": schema, "table": table}).one_or_none()
+    return None if row is None else (row.oid, row.relkind)
+
+
 def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject:
     """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
-    bound = {"relation": relation(canonical)}
-    kind = connection.execute(
-        sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:relation)"), bound
-    ).scalar()
-    if kind is None:
-        raise TableMissing(
+    found = find(connection, canonical)
+    if found is None:
+        raise TableRefused(
             f"table {canonical} does not exist in the source",
             "correct the name (schema.table, case as stored) or create the table",
         )
+    oid, kind = found
+    bound = {"oid": oid}
     if kind not in ("r", "p"):
         raise TableRefused(f"{canonical} is not a table", "only ordinary tables can be captured")
     columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound)]
@@ -193,7 +203,7 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
     return Subject(
         table=Table(name=canonical, columns=kept, key=key, foreign_keys=foreign),
         form=Form.ROW if by_row else Form.STATEMENT,
-        relation=bound["relation"],
+        relation=relation(canonical),
         excluded=len(kept) < len(columns),
         equals=equals,
         keys_change_unnamed=before_update or any(c.generated for c in columns if c.name in key),

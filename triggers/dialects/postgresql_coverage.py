@@ -68,7 +68,8 @@ SELECT pg_has_role(c.relowner, 'USAGE') AS owner, o.rolname AS owner_name,
                JOIN pg_namespace n ON n.oid = p.pronamespace
                WHERE t.tgrelid = c.oid AND n.nspname = :schema AND t.tgenabled = 'A') AS always
 FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner
-WHERE c.oid = CAST(:relation AS regclass)
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = :table_schema AND c.relname = :table
 """)
 
 
@@ -147,15 +148,16 @@ def _table(
     connection: Connection, subject: Subject, bound: dict[str, str], user: str
 ) -> Iterator[Finding]:
     name, relation = subject.table.name, subject.relation
-    row = connection.execute(TABLE, {**bound, "relation": relation}).mappings().one()
+    schema, table = catalog.split_name(name)
+    values = {**bound, "table_schema": schema, "table": table}
+    row = connection.execute(TABLE, values).mappings().one()
     to_user = f"TO {catalog.quote(user)};"
     if not row["usage"]:
-        schema = catalog.quote(catalog.split_name(name)[0])
         yield Finding(
             "problem",
             name,
             f"{user} may not use the schema of the table",
-            f"GRANT USAGE ON SCHEMA {schema} {to_user}",
+            f"GRANT USAGE ON SCHEMA {catalog.quote(schema)} {to_user}",
         )
     missing = [right for right in ("TRIGGER", "SELECT") if not row[right.lower()]]
     if missing:
