@@ -6,16 +6,28 @@ import argparse
 
 from rich.console import Console
 
-from tests.benchmarks import drain
+from tests.benchmarks import drain, latency
+
+NAMES = ("drain", "latency")
 
 
 def main() -> None:
     """Run them one after another."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (all)")
     parser.add_argument("--pair", help="drain: only this one, such as mariadb-postgresql")
     parser.add_argument("--runs", type=int, default=5, help="drain: runs of each pair (default 5)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="latency: how long (30)")
     chosen = parser.parse_args()
-    drain.benchmark(Console(), chosen.runs, chosen.pair)
+    unknown = set(chosen.names) - set(NAMES)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    console = Console(width=120)
+    names = chosen.names or NAMES
+    if "drain" in names:
+        drain.benchmark(console, chosen.runs, chosen.pair)
+    if "latency" in names:
+        latency.benchmark(console, chosen.seconds)
 
 
 if __name__ == "__main__":
