@@ -17,6 +17,8 @@ _OWN_ELEMENTS = re.compile(
     r"date|interval|jsonb?|inet|character varying(\(\d+\))?|timestamp.*|time.*)(\[\])+"
 )
 
+_LONGEST_VARCHAR = 10_485_760  # MySQL's longtext says 4 GB
+
 
 class PostgreSQLDefinition:
     """See `DataDefinition`."""
@@ -42,7 +44,8 @@ class PostgreSQLDefinition:
             case Kind.FLOAT:
                 return "real" if column.precision == 4 else "double precision"
             case Kind.TEXT:
-                return f"varchar({column.length})" if column.length else "text"
+                fits = column.length is not None and column.length <= _LONGEST_VARCHAR
+                return f"varchar({column.length})" if fits else "text"
             case Kind.BYTES:
                 return "bytea"
             case Kind.JSON:
