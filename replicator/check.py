@@ -158,7 +158,7 @@ def _database(
         try:
             found = target_problems([t for t in wanted.values() if t is not None], into, url)
         except TargetUnavailable as error:
-            where = target_address(target)
+            where = f"{place} ({target_address(target)})"
             yield _unreachable(place, TargetUnavailable(f"{where}: {error.message}", error.hint))
             return
         except DeliveryStopped as error:

@@ -51,8 +51,10 @@ def check(
 
 
 def _show(finding: Finding) -> None:
-    place = ": ".join(part for part in (finding.place, finding.subject) if part)
-    line = Text.assemble(styled(finding.level), f"  {place}: {finding.message}")
+    parts = [part for part in (finding.place, finding.subject, finding.message) if part]
+    if finding.message.startswith(finding.place):
+        parts = [finding.message]
+    line = Text.assemble(styled(finding.level), f"  {': '.join(parts)}")
     if finding.remedy:
         line.append(f"\n  {finding.remedy}", style="bold")
     say(line)

@@ -76,23 +76,28 @@ def _require_tables(settings: config.Config, name: str) -> None:
 
 
 def _run_once(settings: config.Config, stop: threading.Event) -> ExitCode:
-    table = make_table("Delivery", "Outcome", ">Changes", ">Dead letters", "Error")
+    table = make_table("Delivery", "Outcome", ">Changes", ">Dead letters")
+    notes: list[str] = []
     codes: set[ExitCode] = set()
     for name in sources_in_use(settings):
         try:
             source = reach_source(settings, name)
         except SourceUnavailable as error:
             codes.add(exit_code(error))
+            notes.append(message(error))
             for delivery in delivery_names(settings, name):
-                table.add_row(str(delivery), styled("failing"), "0", "", error.message)
+                table.add_row(str(delivery), styled("failing"), "0", "")
             continue
         try:
             for row in _deliver(settings, source, stop):
                 codes.add(row.code)
                 table.add_row(*row.cells())
+                notes += row.notes()
         finally:
             source.close()
     show(table)
+    for note in notes:
+        say(note)
     if stop.is_set():
         say("interrupted: run it again for the rest")
         return ExitCode.INTERRUPTED
@@ -131,14 +136,15 @@ class _Row:
         return ExitCode.PROBLEM if self._after.dead_letters else ExitCode.DONE
 
     def cells(self) -> tuple[RenderableType, ...]:
-        error = self._result.error
         held = self._after.state in ("paused", "stopped", "failing")
         outcome = self._after.state if held else "delivered"
-        said = "" if error is None else message(error)
         return (
             str(self._result.name),
             styled(outcome),
             f"{self._changes:,}",
             f"{self._after.dead_letters:,}",
-            said,
         )
+
+    def notes(self) -> list[str]:
+        error = self._result.error
+        return [] if error is None else [f"{self._result.name}: {message(error)}"]

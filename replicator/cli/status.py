@@ -78,7 +78,7 @@ class _Look:
         except DBAPIError as error:
             if name in self._open:
                 self._open.pop(name).close()
-            return unread(self._settings, name, describe(error))
+            return unread(self._settings, name, f"source {name}: {describe(error)}")
 
 
 def _watch(look: _Look, *, as_json: bool) -> None:

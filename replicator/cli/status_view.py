@@ -91,7 +91,7 @@ def _deliveries(found: list[SourceStatus], rates: Rates | None) -> Table:
 
 def _notes(source: SourceStatus) -> Iterator[Text]:
     if source.error is not None:
-        yield Text.assemble((f"source {source.name}: ", "bold"), (source.error, "red"))
+        yield Text(source.error, style="red")
     elif not source.installed:
         yield Text.assemble(
             (f"source {source.name}: ", "bold"),

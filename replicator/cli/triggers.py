@@ -35,7 +35,7 @@ SqlOption = Annotated[
 ]
 
 
-@app.command()
+@app.command("install")
 def install(
     config: ConfigOption = None,
     source: SourceOption = None,
@@ -82,20 +82,22 @@ def show_status(
     del verbose
     settings = load(config)
     table = make_table("Source", "Table", "State", "Why")
-    good = True
+    states: set[State] = set()
     with reach_sources(settings, chosen_sources(settings, source)) as sources:
         for opened in sources:
             for found in opened.capture.status(table_specs(settings, opened.name)):
-                good = good and found.state is State.INSTALLED
-                why = "; ".join(found.reasons)
-                table.add_row(opened.name, found.table, styled(found.state), why)
+                states.add(found.state)
+                table.add_row(opened.name, found.table, styled(found.state), _why(found))
     show(table)
-    if not good:
+    if states & {State.MISSING, State.DRIFTED}:
         say("to mend this: replicator triggers install")
+    if State.LEFT_OVER in states:
+        say("to remove what is left over: replicator triggers uninstall --table TABLE")
+    if states - {State.INSTALLED}:
         raise typer.Exit(ExitCode.PROBLEM)
 
 
-@app.command()
+@app.command("uninstall")
 def uninstall(
     config: ConfigOption = None,
     source: SourceOption = None,
@@ -154,7 +156,12 @@ def _done(before: TableStatus) -> str:
                 f" uninstall --table {before.table}"
             )
         case _:
-            return f"renewed: {'; '.join(before.reasons)}"
+            return f"renewed: {_why(before)}"
+
+
+def _why(found: TableStatus) -> str:
+    """Write the reasons in one line."""
+    return "; ".join(": ".join(map(str.strip, reason.splitlines())) for reason in found.reasons)
 
 
 def _registrations(settings: config.Config, source: OpenSource) -> list[str]:
