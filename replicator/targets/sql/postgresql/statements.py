@@ -44,7 +44,7 @@ class Statements:
             empty_stage=f"TRUNCATE pg_temp.{stage}",
             copy_in=f"COPY {table} ({columns}) FROM STDIN",
             copy=f"COPY pg_temp.{stage} FROM STDIN",
-            merge=f"{insert}SELECT {columns} FROM pg_temp.{stage}{conflict}",
+            merge=f"{insert}SELECT {columns} FROM pg_temp.{stage} ORDER BY {key}{conflict}",
             delete_staged=f"DELETE FROM {table} t USING pg_temp.{stage} s WHERE {same}",
             upsert=_with_parameters(f"{insert}VALUES ({marks}){conflict}"),
             update=_with_parameters(f"UPDATE {table} SET {settings or nothing} WHERE {where}"),
