@@ -169,10 +169,10 @@ class Replication:
 class ReplicatorProcess:
     """`replicator run` in a process of its own."""
 
-    def __init__(self, replication: Replication) -> None:
-        """Prepare; `start` starts it, any number of times."""
+    def __init__(self, replication: Replication, name: str = "replicator") -> None:
+        """Prepare; `start` starts it, any number of times. `name` is that of its log."""
         self._path = replication.path
-        self._log = replication.path.with_suffix(".log")
+        self._log = replication.path.with_name(f"{name}.log")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -184,12 +184,16 @@ class ReplicatorProcess:
         """Start it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.run_service", "run", "-c", self._path],
+                [sys.executable, "-m", "replicator", "run", "-c", self._path],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def wait_until_up(self, seconds: float = 30) -> None:
+        """Wait until it has read its configuration; for its first start."""
+        wait_until(lambda: " starts with " in self.log, seconds, "the replicator starts")
 
     def kill(self) -> None:
         """Kill it with SIGKILL, and return when it is gone."""
