@@ -128,15 +128,24 @@ def test_value_of_any_class_in_any_column(source: CaptureSource) -> None:
     ]
 
 
-def test_without_rowid_and_many_columns(source: CaptureSource) -> None:
-    names = [f"c{n}" for n in range(200)]
-    source.execute(
-        f"CREATE TABLE wide ({', '.join(f'{n} integer' for n in names)}, PRIMARY KEY (c1, c0))"
-        " WITHOUT ROWID"
-    )
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 1999])
+def test_many_columns(source: CaptureSource, count: int) -> None:
+    names = [f"c{n}" for n in range(count)]
+    columns = ", ".join(f"{name} integer" for name in names)
+    source.execute(f"CREATE TABLE wide ({columns}, PRIMARY KEY (c0)) WITHOUT ROWID")
     source.install("wide")
-    source.execute(f"INSERT INTO wide VALUES ({', '.join(str(n) for n in range(200))})")
+    source.execute(f"INSERT INTO wide VALUES ({', '.join(str(n) for n in range(count))})")
     assert source.changes() == [Change("I", None, {name: n for n, name in enumerate(names)})]
+
+
+@pytest.mark.parametrize("name", ["rowid", "_rowid_", "OID"])
+def test_key_changed_by_another_name(source: CaptureSource, name: str) -> None:
+    source.install("item")
+    source.execute("INSERT INTO item VALUES (1, 'a', NULL)", f"UPDATE item SET {name} = 2")
+    assert source.changes()[1:] == [
+        deleted({"id": 1, "name": "a", "at": None}),
+        updated({"id": 2, "name": "a", "at": None}),
+    ]
 
 
 def test_writer_that_knows_nothing_of_this_program(source: CaptureSource) -> None:

@@ -17,7 +17,16 @@ from triggers.model import Column, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
 
-PURPOSES = ("insert", "update", "delete")
+PURPOSES = ("insert", "update", "key", "delete")
+"""In the order of creation: SQLite fires the newest first, and a changed key is logged as a delete
+and then an update (either order would be right: they are about two keys)."""
+
+FIELDS_AT_ONCE = 100
+"""Fewer than the 500 terms that a compound SELECT may have."""
+
+ROWID_NAMES = ("rowid", "_rowid_", "oid")
+"""Other names by which an UPDATE may change an integer primary key."""
+
 LARGEST = "1.7976931348623157e308"
 
 
@@ -68,6 +77,7 @@ class SqliteDialect:
                 is_new=_same("NEW", keys),
                 is_old=_same("OLD", keys),
                 key_changed=_any_differs(keys),
+                keys=", ".join([*keys, *ROWID_NAMES]),
                 origin_column=", origin" if record else "",
                 origin=", (SELECT max(origin) FROM outbox_origin)" if record else "",
             )
@@ -127,11 +137,15 @@ class SqliteDialect:
 
     def _image(self, row: str, columns: Sequence[Column]) -> str:
         # Text, not json_object(): that takes at most 63 columns, and rounds reals to 15 digits.
-        fields = []
-        for position, column in enumerate(columns):
-            opening = ("{" if position == 0 else ",") + json.dumps(column.name) + ":"
-            fields.append(f"{_text(opening)} || {_value(f'{row}.{self.quote(column.name)}')}")
-        return " || ".join([*fields, "'}'"])
+        parts = []
+        for start in range(0, len(columns), FIELDS_AT_ONCE):
+            fields = " UNION ALL ".join(
+                f"SELECT {_text(json.dumps(column.name) + ':')} AS f,"
+                f" {row}.{self.quote(column.name)} AS v"
+                for column in columns[start : start + FIELDS_AT_ONCE]
+            )
+            parts.append(render("sqlite", "image", value=_value("v"), fields=fields))
+        return " || ',' || ".join(parts).join(("'{' || ", " || '}'"))
 
 
 class SqliteGapProof:
