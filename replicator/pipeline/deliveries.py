@@ -12,7 +12,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from replicator.pipeline.contract import DeliveryName, Outcome, Parked, Progress, Round
+from replicator.pipeline.contract import (
+    DeliveryName,
+    Outcome,
+    Parked,
+    Progress,
+    ProgressConflict,
+    Round,
+)
 from triggers.engine import for_writing
 from triggers.outbox import Outbox
 
@@ -121,8 +128,12 @@ class Deliveries:
                 .values(lease_owner=None, lease_until=None)
             )
 
-    def plan(self, work: Round) -> None:
-        """Record a round before its first byte goes out, so that a retry repeats the same one."""
+    def plan(self, work: Round, owner: str) -> None:
+        """Record a round before its first byte goes out, so that a retry repeats the same one.
+
+        Raises `ProgressConflict` when the lease is not `owner`'s any more, as do `finish` and
+        `adopt`: a process that was asleep must not undo what another has done since.
+        """
         text = json.dumps(
             {
                 "first_batch": work.first_batch,
@@ -131,12 +142,13 @@ class Deliveries:
                 "rows": work.rows,
             }
         )
-        self._update(plan=text)
+        self._update_as(owner, plan=text)
 
-    def finish(self, work: Round, outcome: Outcome) -> None:
+    def finish(self, work: Round, outcome: Outcome, owner: str) -> None:
         """Record that a round is durable at the target."""
         table = self._outbox.delivery
-        self._update(
+        self._update_as(
+            owner,
             progress=work.reached.batch_no,
             mark=work.reached.mark,
             plan=None,
@@ -152,9 +164,9 @@ class Deliveries:
             last_error_at=None,
         )
 
-    def adopt(self, progress: Progress) -> None:
+    def adopt(self, progress: Progress, owner: str) -> None:
         """Take over the progress that the target itself keeps."""
-        self._update(progress=progress.batch_no, mark=progress.mark)
+        self._update_as(owner, progress=progress.batch_no, mark=progress.mark)
 
     def fail(self, state: DeliveryState, error: str) -> None:
         """Record an error, unless the delivery is paused meanwhile."""
@@ -216,6 +228,14 @@ class Deliveries:
                     table.c.batch_no > (progress.batch_no if progress else 0),
                 )
             )
+
+    def _update_as(self, owner: str, **values: object) -> None:
+        table = self._outbox.delivery
+        with self._writing.begin() as connection:
+            still_ours = sa.and_(self._mine, table.c.lease_owner == owner)
+            updated = connection.execute(sa.update(table).where(still_ours).values(**values))
+            if updated.rowcount != 1:
+                raise ProgressConflict(str(self._name))
 
     def _update(self, **values: object) -> None:
         with self._writing.begin() as connection:

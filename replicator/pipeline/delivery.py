@@ -181,6 +181,7 @@ class Delivery:
         holder = self._record.lease_owner()
         gone = [holder] if holder is not None and owner.is_gone(holder) else []
         if not self._record.take_lease(self._owner, gone):
+            self._follow()
             return None
         self._leased = True
         recorded = self._record.read()
@@ -198,10 +199,14 @@ class Delivery:
                 " anew",
             )
         batches = self._open_batches()
-        start = batches.start(progress)
-        if progress is not None and progress != recorded.progress:
-            self._record.adopt(progress)
-        self._record.forget_parked_after(progress)
+        try:
+            start = batches.start(progress)
+            if progress is not None and progress != recorded.progress:
+                self._record.adopt(progress, self._owner)
+            self._record.forget_parked_after(progress)
+        except BaseException:
+            batches.close()
+            raise
         self._kept = progress
         self._progress = self._reached = start
         planned = None if self._target.keeps_progress else recorded.planned
@@ -209,6 +214,12 @@ class Delivery:
             batches, self._open_reader(), list(tables), start, planned, self._new_batch
         )
         return self._feed
+
+    def _follow(self) -> None:
+        """Take note of how far the replicator is that holds the lease: it may finish for us."""
+        progress = self._record.read().progress
+        if progress is not None:
+            self._progress = self._reached = progress
 
     def _deliver(self, work: Round, blocks: Iterator[Sequence[Change]]) -> None:
         first = next(blocks, None)
@@ -227,11 +238,11 @@ class Delivery:
             rows=work.rows if work is not None else 0,
         )
         if not self._target.keeps_progress:
-            self._record.plan(whole)
+            self._record.plan(whole, self._owner)
         outcome = self._target.deliver(whole, blocks, self._park(whole))
         self._kept = self._progress = whole.reached
         self._moved_at = time.monotonic()
-        self._record.finish(whole, outcome)
+        self._record.finish(whole, outcome, self._owner)
         log.debug("%s: batch %d, %s", self.name, whole.reached.batch_no, outcome)
 
     def _park(self, work: Round) -> Park:
