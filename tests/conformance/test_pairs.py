@@ -229,7 +229,7 @@ FORMS: dict[str, Callable[[Any], object]] = {
 
 def insert_specimen(connection: Connection, number: int, values: dict[str, Any]) -> None:
     """Insert a row of `specimen` through bound parameters."""
-    types = {"data": sa.LargeBinary(), "flag": sa.Boolean()}
+    types: dict[str, sa.types.TypeEngine[Any]] = {"data": sa.LargeBinary(), "flag": sa.Boolean()}
     columns = {"id": number, **values}
     names = ", ".join(columns)
     binds = [sa.bindparam(name, value, types.get(name)) for name, value in columns.items()]

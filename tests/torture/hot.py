@@ -57,6 +57,9 @@ def assert_applied_once_in_order(engine: Engine) -> int:
     return len(rows)
 
 
+Log = list[tuple[str, dict[str, object]]]
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What sealing did."""
@@ -140,7 +143,7 @@ class Hot:
             highest = max(highest, number)
         return Ledger(len(ids), late, dead)
 
-    def logged(self) -> list[tuple[str, dict[str, object] | None]]:
+    def logged(self) -> Log:
         """The whole change log in the order of the ids: operation and row."""
         with self._capture() as capture, capture.engine.connect() as connection:
             change = capture.outbox.change

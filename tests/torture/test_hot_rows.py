@@ -49,8 +49,9 @@ def test_two_replicators_under_load(
 
     applied = assert_applied_once_in_order(target.engine)
     ledger = hot.ledger()
-    truth = {row[0]: row[1] for row in content(source.engine)}
-    wrong = {key for key in truth | naive.versions if truth.get(key) != naive.versions.get(key)}
+    truth: dict[object, object] = {row[0]: row[1] for row in content(source.engine)}
+    believed: dict[object, object] = {**naive.versions}
+    wrong = {key for key in truth | believed if truth.get(key) != believed.get(key)}
     print(
         f"\n{kind}, {seconds} s: {load.committed} transactions, {ledger.changes} changes,"
         f" {ledger.late} late, {ledger.dead_gaps} gaps proven dead, {applied} rows written;"
