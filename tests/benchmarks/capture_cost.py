@@ -188,7 +188,16 @@ def _pgbench(server: DatabaseServer, database: Database, folder: Path, seconds: 
         statement = WORK[work].format(table).format(":id")
         script.write_text(f"\\set id random(1, {ROWS})\n{statement}\n", encoding="utf-8")
         length = ["-t", "1"] if work == "bulk" else ["-T", str(max(1, round(seconds)))]
-        options = ["-n", "-c", str(clients), "-j", str(min(clients, 2)), *length, "-f", script]
+        options: list[str | Path] = [
+            "-n",
+            "-c",
+            str(clients),
+            "-j",
+            str(min(clients, 2)),
+            *length,
+            "-f",
+            script,
+        ]
         done = subprocess.run(
             [program, *options, *connect], check=True, capture_output=True, text=True
         )

@@ -272,6 +272,36 @@ class TestDrift:
         source.install(TableSpec("two", key="a"))
         self.mended(source, TableSpec("two", key="b"), "the key was (a), is (b)")
 
+    def test_column_excluded_and_then_dropped(self, source: CaptureSource) -> None:
+        """The way to drop a column that no write fails on, on every engine."""
+        source.install("item")
+        source.install(TableSpec("item", exclude=("name",)))
+        source.execute("INSERT INTO item VALUES (1, 'a')")
+        source.execute("ALTER TABLE item DROP COLUMN name")
+        source.execute("INSERT INTO item VALUES (2)")
+        source.install("item")
+        source.execute("INSERT INTO item VALUES (3)")
+        assert source.changes() == [inserted({"id": n}) for n in (1, 2, 3)]
+
+    def test_table_renamed(self, source: CaptureSource) -> None:
+        source.install("item")
+        source.execute("ALTER TABLE item RENAME TO thing")
+        source.execute("INSERT INTO thing VALUES (1, 'a')")
+        assert source.changes("item") == [inserted({"id": 1, "name": "a"})]
+        assert source.states("item") == [State.REFUSED]
+        assert [s.state for s in source.install("thing")] == [State.DRIFTED, State.LEFT_OVER]
+        assert source.capture.uninstall(["item"]) == [source.name("item")]
+        assert source.states("thing") == [State.INSTALLED]
+        source.execute("UPDATE thing SET name = 'b'")
+        assert source.changes() == [updated({"id": 1, "name": "b"})]
+
+    def test_renamed_table_can_be_left(self, source: CaptureSource) -> None:
+        source.install("item")
+        source.execute("ALTER TABLE item RENAME TO thing")
+        assert source.capture.uninstall() == [source.name("item")]
+        source.execute("INSERT INTO thing VALUES (1, 'a')")
+        assert source.changes() == []
+
     def test_table_dropped_and_made_again(self, source: CaptureSource) -> None:
         source.install("item", "other")
         source.execute("DROP TABLE item")

@@ -196,6 +196,18 @@ def test_disabled_trigger_is_drift(source: CaptureSource) -> None:
             assert source.states(spec) == [State.INSTALLED]
 
 
+def test_dropped_column_that_the_function_names(source: CaptureSource) -> None:
+    source.execute("ALTER TABLE item ADD COLUMN doc jsonb, ADD COLUMN n integer")
+    source.install("item")
+    source.execute("ALTER TABLE item DROP COLUMN n")
+    with pytest.raises(Exception, match=r"column s\.n does not exist"):
+        source.execute("INSERT INTO item VALUES (1, 'a')")
+    assert source.status("item").reasons == ("column 'n' was dropped",)
+    source.install("item")
+    source.execute("INSERT INTO item VALUES (1, 'a', '{}')")
+    assert source.changes() == [inserted({"id": 1, "name": "a", "doc": "{}"})]
+
+
 class TestOtherTriggers:
     """Whatever an application's triggers write, the last image is the row's last state."""
 

@@ -96,7 +96,7 @@ class MysqlDialect:
             {"table": table},
         ).scalars()
         live = {}
-        for name in [name for name in names if naming.is_generated(name, table)]:
+        for name in [name for name in names if naming.is_generated(name)]:
             # information_schema's action_statement is not the original: backticks get lost in it.
             shown = connection.exec_driver_sql(f"SHOW CREATE TRIGGER {self.quote(name)}").one()
             live[name] = LiveTrigger(_body(shown[2]))

@@ -94,7 +94,7 @@ class SqliteDialect:
             sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :t"),
             {"t": table},
         )
-        return {name: LiveTrigger(body) for name, body in rows if naming.is_generated(name, table)}
+        return {name: LiveTrigger(body) for name, body in rows if naming.is_generated(name)}
 
     def drop_statements(
         self, connection: Connection, table: str, names: Sequence[str]

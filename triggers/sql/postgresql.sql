@@ -32,7 +32,8 @@ ALTER TABLE ${relation} ENABLE ALWAYS TRIGGER ${trigger}
 DROP TRIGGER IF EXISTS ${trigger} ON ${relation}
 
 -- name: drop_function
-DROP FUNCTION IF EXISTS ${function}()
+-- CASCADE: a table that was renamed has kept its triggers.
+DROP FUNCTION IF EXISTS ${function}() CASCADE
 
 -- name: set
 IF NOT (${printed_right}) THEN
