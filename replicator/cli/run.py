@@ -76,7 +76,7 @@ def _require_tables(settings: config.Config, name: str) -> None:
 
 
 def _run_once(settings: config.Config, stop: threading.Event) -> ExitCode:
-    table = make_table("Delivery", "Outcome", ">Changes", ">Dead letters")
+    table = make_table("!Delivery", "!Outcome", ">Changes", ">Dead letters")
     notes: list[str] = []
     codes: set[ExitCode] = set()
     for name in sources_in_use(settings):

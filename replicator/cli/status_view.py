@@ -61,23 +61,23 @@ def _deliveries(found: list[SourceStatus], rates: Rates | None) -> Table:
     coerced = any(delivery.coerced for delivery in deliveries)
     scheduled = any(delivery.next_run for delivery in deliveries)
     table = make_table(
-        "Delivery",
-        "State",
+        "!Delivery",
+        "!State",
         ">Batch",
         ">Behind",
         ">For",
         ">Delivered",
-        *([">Per second"] if rates else []),
+        *([">/s"] if rates else []),
         *([">Coerced"] if coerced else []),
-        ">Dead letters",
-        *(["Next run"] if scheduled else []),
+        ">Dead",
+        *(["!Next run"] if scheduled else []),
     )
     for delivery in deliveries:
         rate = rates.per_second(delivery) if rates else None
         table.add_row(
             f"{delivery.route}/{delivery.target}",
             styled(delivery.state),
-            f"{delivery.batch:,} of {delivery.last_batch:,}",
+            f"{delivery.batch}/{delivery.last_batch}",
             f"{delivery.lag_changes:,}",
             duration(delivery.lag_seconds),
             f"{delivery.delivered:,}",
@@ -122,4 +122,8 @@ def _ago(moment: datetime | None) -> str:
 
 
 def _moment(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment is not None else ""
+    if moment is None:
+        return ""
+    local = moment.astimezone()
+    today = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M" if today else "%Y-%m-%d %H:%M")

@@ -42,7 +42,7 @@ def create_tables(
             typer.echo(f"-- target {made.target} ({made.address})")
             typer.echo(script(made.statements, made.url.get_backend_name()))
         return
-    shown = make_table("Target", "Table", "Done")
+    shown = make_table("Target", "!Table", "Done")
     for made in plans:
         create(made)
         for name in made.tables:

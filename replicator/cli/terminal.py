@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
-from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
@@ -57,12 +56,19 @@ def say(text: str | Text) -> None:
 
 
 def make_table(*columns: str) -> Table:
-    """Return a table; a column whose name begins with `>` is for numbers, to the right."""
-    box = SIMPLE_HEAD if sys.stdout.isatty() else None
-    table = Table(box=box, pad_edge=False, show_edge=False, header_style="bold")
+    """Return a table; `>` before a column's name is for numbers, `!` for what must not break."""
+    box, gap = (SIMPLE_HEAD, 1) if sys.stdout.isatty() else (None, 2)
+    table = Table(
+        box=box, pad_edge=False, show_edge=False, header_style="bold", padding=(0, gap, 0, 0)
+    )
     for column in columns:
-        justify = "right" if column.startswith(">") else "left"
-        table.add_column(column.removeprefix(">"), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        numbers = column.startswith(">")
+        table.add_column(
+            column.lstrip(">!"),
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=numbers or column.startswith("!"),
+        )
     return table
 
 
@@ -76,30 +82,18 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
     span = timedelta(seconds=round(seconds))
     hours, rest = divmod(span.seconds, 3600)
-    minutes, secs = divmod(rest, 60)
     if span.days:
-        return f"{span.days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {secs} s"
+        return f"{span.days}d {hours}h"
+    return f"{hours}h {rest // 60}m" if hours else f"{rest // 60}m {rest % 60}s"
 
 
 def configure_logging(*, verbose: bool) -> None:
     """Send log lines to stderr, through one handler."""
-    handler: logging.Handler
-    if sys.stderr.isatty():
-        handler = RichHandler(
-            console=Console(stderr=True, markup=False, highlight=False, emoji=False),
-            show_path=False,
-            omit_repeated_times=False,
-            log_time_format="%Y-%m-%d %H:%M:%S",
-        )
-        form = "%(message)s"
-    else:
-        handler = logging.StreamHandler()
-        form = "%(asctime)s %(levelname)-7s %(message)s"
-    handler.setFormatter(logging.Formatter(form))
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for package in ("replicator", "triggers"):
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.INFO)

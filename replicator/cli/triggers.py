@@ -20,6 +20,7 @@ from replicator.cli.options import (
 from replicator.cli.script import script
 from replicator.cli.terminal import make_table, say, show, styled
 from replicator.compose import OpenSource, delivery_names, table_specs
+from replicator.errors import ReplicatorError
 from replicator.pipeline.deliveries import Deliveries, registration
 from replicator.reach import describe_tables, reach_sources
 from replicator.status import read_source
@@ -62,7 +63,7 @@ def install(
             typer.echo(f"-- source {opened.name} ({opened.capture.dialect.name})")
             typer.echo(script(statements, opened.capture.dialect.name))
             return
-        table = make_table("Source", "Table", "Was", "Done")
+        table = make_table("Source", "!Table", "!Was", "Done")
         for opened in sources:
             for before in opened.capture.install(table_specs(settings, opened.name)):
                 table.add_row(opened.name, before.table, styled(before.state), _done(before))
@@ -81,7 +82,7 @@ def show_status(
     """
     del verbose
     settings = load(config)
-    table = make_table("Source", "Table", "State", "Why")
+    table = make_table("Source", "!Table", "!State", "Why")
     states: set[State] = set()
     with reach_sources(settings, chosen_sources(settings, source)) as sources:
         for opened in sources:
@@ -190,7 +191,7 @@ def _known_deliveries(connection: Connection, source: OpenSource) -> set[tuple[s
 def _confirm_purge(settings: config.Config, source: OpenSource) -> None:
     waiting = read_source(settings, source).waiting
     if waiting:
-        raise WrongUsage(
+        raise ReplicatorError(
             f"source {source.name}: {waiting} captured changes are not delivered yet",
             "deliver them with `replicator run --once`, or give them up with --yes",
         )

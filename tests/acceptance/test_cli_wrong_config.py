@@ -75,6 +75,7 @@ def test_check_tells_of_a_table_that_does_not_exist(shop: CommandLine) -> None:
 
 
 def test_a_source_that_is_not_there_is_not_created(shop: CommandLine) -> None:
+    shop.edit('"copy", "drop"', '"drop"')
     for command in (*COMMANDS[:3], ("check",), ("status",), ("triggers", "status")):
         done = shop.run(*command)
         assert done.code == 3, (command, done)
