@@ -114,16 +114,18 @@ def test_a_horizon_comes_from_a_look_after_the_gap_was_seen(innodb_item: Item) -
 @contextmanager
 def monitor(item: Item, pause: float) -> Iterator[None]:
     """Somebody who reads innodb_trx all the time, and so keeps its cache from being filled."""
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def read() -> None:
         with item.database.engine.connect() as connection:
             while not done.wait(pause):
                 connection.execute(sa.text("SELECT * FROM information_schema.innodb_trx")).all()
                 connection.rollback()
+                begun.set()
 
     thread = threading.Thread(target=read)
     thread.start()
+    begun.wait()
     try:
         yield
     finally:

@@ -192,7 +192,7 @@ def test_two_sealers_at_once_seal_every_row_once_in_the_order_of_its_key(busy_it
 
     sealed = list(chain.from_iterable(item.batches()))
     assert sorted(sealed) == item.change_ids()
-    assert len(sealed) > load.committed > 50
+    assert len(sealed) > load.committed > 10
     assert sealed != sorted(sealed), "no row came late: the load does not test anything"
     assert_keys_in_order(item, sealed)
 
