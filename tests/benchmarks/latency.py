@@ -25,7 +25,14 @@ from rich.table import Table
 
 from tests.benchmarks import measuring, workload
 from tests.benchmarks.drain import configuration
-from tests.servers import Database, DatabaseServer, MariaDBServer, PostgreSQLServer, server_database
+from tests.servers import (
+    Database,
+    DatabaseKind,
+    DatabaseServer,
+    MariaDBServer,
+    PostgreSQLServer,
+    server_database,
+)
 
 P50_GOAL, P99_GOAL, IDLE_GOAL = 15.0, 60.0, 1.0
 _PER_SECOND = 20
@@ -74,7 +81,7 @@ def benchmark(console: Console, seconds: float) -> None:
 
 
 def _measure(server: DatabaseServer, seconds: float) -> Latency:
-    kind = "postgresql" if server.kind == "postgresql" else "mariadb"
+    kind: DatabaseKind = "postgresql" if server.kind == "postgresql" else "mariadb"
     extra = _APPLIED_AT if kind == "mariadb" else ""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

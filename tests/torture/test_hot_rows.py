@@ -49,7 +49,7 @@ def test_two_replicators_under_load(
 
     applied = assert_applied_once_in_order(target.engine)
     ledger = hot.ledger()
-    truth = {row[0]: row[1] for row in content(source.engine)}
+    truth: dict[object, object] = {row[0]: row[1] for row in content(source.engine)}
     wrong = set(truth.items()) ^ set(naive.versions.items())
     wrong_rows = {key for key, _version in wrong}
     print(
