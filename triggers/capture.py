@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -74,7 +75,8 @@ class Capture:
             with connection.begin():
                 before = self._status(connection, specs)
             for spec in specs:
-                self._patiently(connection, spec)
+                step = partial(self._install_table, connection, spec)
+                self._patiently(connection, spec.name, step)
         return before
 
     def install_statements(self, specs: Sequence[TableSpec]) -> list[str]:
@@ -104,28 +106,19 @@ class Capture:
 
         With `purge` the outbox tables go too, with every change that is still in them.
         """
-        with self._exclusively() as connection, connection.begin():
-            if migrations.installed_version(connection, self.outbox.schema) is None:
-                return []
-            capture = self.outbox.capture
+        with self._exclusively() as connection:
+            with connection.begin():
+                if migrations.installed_version(connection, self.outbox.schema) is None:
+                    return []
+                records = read_records(connection, self.outbox)
             wanted = None if tables is None else {self.dialect.canonical(t) for t in tables}
-            removed = []
-            for name, record in read_records(connection, self.outbox).items():
-                if wanted is not None and name not in wanted:
-                    continue
-                live = self.dialect.live_triggers(connection, name, self.outbox)
-                names = sorted({*live, *record.triggers})
-                _execute(
-                    connection,
-                    [
-                        *self.dialect.drop_statements(connection, name, names),
-                        *self.dialect.clean_up_statements(name, self.outbox),
-                    ],
-                )
-                connection.execute(sa.delete(capture).where(capture.c.table_name == name))
-                removed.append(name)
+            removed = [name for name in records if wanted is None or name in wanted]
+            for name in removed:
+                step = partial(self._uninstall_table, connection, name, records[name])
+                self._patiently(connection, name, step)
             if purge:
-                migrations.remove(connection, self.outbox.schema)
+                with connection.begin():
+                    migrations.remove(connection, self.outbox.schema)
         return removed
 
     def status(self, specs: Sequence[TableSpec]) -> list[TableStatus]:
@@ -208,20 +201,20 @@ class Capture:
                 self.dialect.wait_for_turn(connection)
             yield connection
 
-    def _patiently(self, connection: Connection, spec: TableSpec) -> None:
+    def _patiently(self, connection: Connection, table: str, step: Callable[[], None]) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with connection.begin():
-                    self._install_table(connection, spec)
+                    step()
                 return
             except DBAPIError as error:
                 if not self.dialect.is_busy(error):
                     raise
                 if attempt == ATTEMPTS:
                     raise TableBusy(
-                        f"table {spec.name} is held by other transactions all the time",
-                        "end the session that has been writing to it for long, or install when the"
-                        " application is at rest",
+                        f"table {table} is held by other transactions all the time",
+                        "end the session that has been writing to it for long, or try again when"
+                        " the application is at rest",
                     ) from error
             time.sleep(PAUSE_SECONDS)
 
@@ -234,6 +227,14 @@ class Capture:
         _execute(connection, self._statements(connection, subject, planned))
         for statement in record_statements(self.outbox, subject, spec, planned):
             connection.execute(statement)
+
+    def _uninstall_table(self, connection: Connection, name: str, record: Record) -> None:
+        live = self.dialect.live_triggers(connection, name, self.outbox)
+        names = sorted({*live, *record.triggers})
+        drops = self.dialect.drop_statements(connection, name, names)
+        _execute(connection, [*drops, *self.dialect.clean_up_statements(name, self.outbox)])
+        capture = self.outbox.capture
+        connection.execute(sa.delete(capture).where(capture.c.table_name == name))
 
     def _statements(
         self, connection: Connection, subject: Subject, planned: TriggerSet

@@ -20,7 +20,7 @@ from tests.conftest import MakeDatabase
 from tests.servers import DATABASE_KINDS
 from triggers import migrations
 from triggers.capture import State
-from triggers.errors import OutboxMissing, OutboxTooNew
+from triggers.errors import OutboxMissing, OutboxTooNew, TableBusy
 from triggers.model import TableSpec
 
 
@@ -380,6 +380,25 @@ def test_no_change_is_lost_while_triggers_are_replaced(source: CaptureSource) ->
             ops = ["I", "U"] if last else ["I", "U", "D"]
             assert logged.pop(writer * 1_000_000 + n) == ops
     assert logged == {}
+
+
+def test_table_that_is_never_free(source: CaptureSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    if source.kind == "sqlite":
+        pytest.skip("SQLite has one writer: nothing to wait for but its transaction")
+    monkeypatch.setattr("triggers.capture.ATTEMPTS", 2)
+    monkeypatch.setattr("triggers.capture.PAUSE_SECONDS", 0.1)
+    source.install("item")
+    with source.engine.connect() as writer:
+        run(writer, "INSERT INTO item VALUES (1, 'a')")
+        for call in (
+            lambda: source.install(TableSpec("item", before="full"), "other"),
+            source.capture.uninstall,
+        ):
+            with pytest.raises(TableBusy, match="item"):
+                call()
+        assert source.states("item", "other") == [State.INSTALLED, State.MISSING]
+        writer.commit()
+    assert source.capture.uninstall() == [source.name("item")]
 
 
 def test_install_waits_for_a_long_transaction(source: CaptureSource) -> None:
