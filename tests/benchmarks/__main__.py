@@ -6,9 +6,9 @@ import argparse
 
 from rich.console import Console
 
-from tests.benchmarks import drain, latency
+from tests.benchmarks import capture_cost, drain, latency
 
-NAMES = ("drain", "latency")
+NAMES = ("capture", "drain", "latency")
 
 
 def main() -> None:
@@ -24,6 +24,8 @@ def main() -> None:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     console = Console(width=120)
     names = chosen.names or NAMES
+    if "capture" in names:
+        capture_cost.benchmark(console)
     if "drain" in names:
         drain.benchmark(console, chosen.runs, chosen.pair)
     if "latency" in names:
