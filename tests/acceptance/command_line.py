@@ -118,6 +118,7 @@ class Running:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_hear_ctrl_c,
             )
 
     @property
@@ -149,6 +150,11 @@ class Running:
     def __exit__(self, *exc: object) -> None:
         self._process.kill()
         self._process.wait()
+
+
+def _hear_ctrl_c() -> None:
+    """Undo what a shell does to the commands that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _line(arguments: tuple[str, ...]) -> list[str]:
