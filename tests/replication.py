@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine
 from replicator import config, service
 from replicator.compose import open_source, table_specs
 from replicator.pipeline.contract import DeliveryName
+from replicator.pipeline.deliveries import Deliveries
 from replicator.pipeline.sealing import Sealer
 from replicator.targets.sql.preparation import create_statements
 from tests.wait import wait_until
@@ -86,6 +87,17 @@ class Replication:
             capture = self.capture(name)
             try:
                 capture.install(table_specs(self.settings, name))
+            finally:
+                capture.engine.dispose()
+
+    def register(self) -> None:
+        """Make every delivery known to its source, as `triggers install` does."""
+        for route in self.settings.routes:
+            capture = self.capture(route.source)
+            try:
+                for target in route.targets:
+                    name = DeliveryName(route.name, target)
+                    Deliveries(capture.engine, capture.outbox, name).register()
             finally:
                 capture.engine.dispose()
 
