@@ -98,7 +98,6 @@ class Dialect(Protocol):
 
     name: str
     default_schema: str | None  # of the outbox tables
-    transactional_ddl: bool
     sealing_options: Mapping[str, object]  # SQLAlchemy execution options of a sealing transaction
     joins_laterally: bool
     """Whether a join of ranges with the rows inside them has to be written LATERAL.

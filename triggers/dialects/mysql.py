@@ -33,7 +33,6 @@ class MysqlDialect:
 
     name = "mysql"
     default_schema: str | None = None
-    transactional_ddl = False
     sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
     joins_laterally = False
 

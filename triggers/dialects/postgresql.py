@@ -30,7 +30,6 @@ class PostgresqlDialect:
 
     name = "postgresql"
     default_schema: str | None = "outbox"
-    transactional_ddl = True
     sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
     joins_laterally = True
 

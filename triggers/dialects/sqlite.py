@@ -35,7 +35,6 @@ class SqliteDialect:
 
     name = "sqlite"
     default_schema: str | None = None
-    transactional_ddl = True
     sealing_options: Mapping[str, object] = {"sqlite_begin": "IMMEDIATE"}
     joins_laterally = False
 
