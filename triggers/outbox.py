@@ -81,6 +81,7 @@ def define_outbox(schema: str | None) -> Outbox:
             sa.Column("highest_id", sa.BigInteger),
             sa.Column("last_batch", sa.BigInteger),
             sa.Column("purged_to", sa.BigInteger),
+            sa.Column("purged_batch", sa.BigInteger),
         ),
         change=table(
             "outbox_change",

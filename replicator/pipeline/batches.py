@@ -52,12 +52,10 @@ class Batches:
         `DeliveryStopped` when the source does not know this progress: it was restored from an
         older backup, or it is another database.
         """
-        batch = self._outbox.batch
         connection = self._connect()
         state = connection.execute(sa.select(self._outbox.state)).one()
         if progress is None:
-            oldest = connection.execute(sa.select(sa.func.min(batch.c.batch_no))).scalar()
-            return Progress(state.epoch, state.last_batch if oldest is None else oldest - 1, "")
+            return Progress(state.epoch, state.purged_batch, "")
         if progress.epoch != state.epoch:
             raise DeliveryStopped(
                 "the target's progress belongs to another outbox than the source's",

@@ -20,6 +20,7 @@ from replicator.pipeline.contract import (
     ProgressConflict,
     Round,
 )
+from replicator.pipeline.lock import lock_state
 from triggers.engine import for_writing
 from triggers.outbox import Outbox
 
@@ -71,10 +72,13 @@ class Deliveries:
 
     def register(self) -> None:
         """Make the delivery known, so that nothing it has not finished is purged."""
-        table = self._outbox.delivery
+        known = sa.select(self._outbox.delivery.c.route).where(self._mine)
+        with self._engine.connect() as connection:
+            if connection.execute(known).first() is not None:
+                return
         with self._writing.begin() as connection:
-            known = connection.execute(sa.select(table.c.route).where(self._mine)).first()
-            if known is None:
+            lock_state(connection, self._outbox)
+            if connection.execute(known).first() is None:
                 connection.execute(registration(self._outbox, self._name))
 
     def read(self) -> Record:

@@ -7,12 +7,15 @@ highest one that it finds. In small ranges of the primary key, each in a transac
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from replicator.pipeline import ranges
+from replicator.pipeline.lock import lock_state
 from triggers.engine import for_writing
 from triggers.outbox import Outbox
 
@@ -31,21 +34,11 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
     """
     removed = 0
     writing = for_writing(engine)
-    batch, change, delivery = outbox.batch, outbox.change, outbox.delivery
+    batch, change = outbox.batch, outbox.change
     while not stop.is_set():
-        with engine.connect() as connection:
-            finished = connection.execute(sa.select(sa.func.min(delivery.c.progress))).scalar()
-            highest = connection.execute(sa.select(outbox.state.c.highest_id)).scalar_one()
-            rows = connection.execute(
-                sa.select(batch.c.batch_no, batch.c.ids, batch.c.last_id)
-                .where(batch.c.batch_no < (finished or 0))
-                .order_by(batch.c.batch_no)
-                .limit(BATCHES)
-            ).all()
-        gone = []
+        with writing.begin() as connection:
+            rows = _give_up_batches(connection, outbox)
         for row in rows:
-            if row.last_id >= highest:
-                break
             for first, last in ranges.split(ranges.decode(row.ids), SPAN):
                 with writing.begin() as connection:
                     removed += connection.execute(
@@ -53,14 +46,35 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
                     ).rowcount
                 if stop.is_set():
                     return removed
-            gone.append(row.batch_no)
-        if not gone:
+        if not rows:
             break
         with writing.begin() as connection:
-            connection.execute(sa.delete(batch).where(batch.c.batch_no.between(gone[0], gone[-1])))
+            first, last = rows[0].batch_no, rows[-1].batch_no
+            connection.execute(sa.delete(batch).where(batch.c.batch_no.between(first, last)))
     with writing.begin() as connection:
         _purge_gaps(connection, outbox)
     return removed
+
+
+def _give_up_batches(connection: Connection, outbox: Outbox) -> Sequence[sa.Row[int, str, int]]:
+    """Return the next batches to remove; no delivery begins with one of them from now on.
+
+    A delivery that registers waits meanwhile: it is either counted here, or begins above them.
+    """
+    batch, delivery, state = outbox.batch, outbox.delivery, outbox.state
+    lock_state(connection, outbox)
+    finished = connection.execute(sa.select(sa.func.min(delivery.c.progress))).scalar()
+    highest = connection.execute(sa.select(state.c.highest_id)).scalar_one()
+    rows = connection.execute(
+        sa.select(batch.c.batch_no, batch.c.ids, batch.c.last_id)
+        .where(batch.c.batch_no < (finished or 0))
+        .order_by(batch.c.batch_no)
+        .limit(BATCHES)
+    ).all()
+    rows = list(takewhile(lambda row: row.last_id < highest, rows))
+    if rows:
+        connection.execute(sa.update(state).values(purged_batch=rows[-1].batch_no))
+    return rows
 
 
 def _purge_gaps(connection: Connection, outbox: Outbox) -> None:
@@ -70,7 +84,7 @@ def _purge_gaps(connection: Connection, outbox: Outbox) -> None:
     wait meanwhile: one of them could be sealing such a row out of its gap just now.
     """
     gap, state = outbox.gap, outbox.state
-    connection.execute(sa.update(state).values(purged_to=state.c.purged_to))
+    lock_state(connection, outbox)
     now = datetime.now(UTC)
     connection.execute(sa.delete(gap).where(gap.c.closed_at < now - CLOSED_GAPS_KEPT))
     unproven = gap.c.closed_at.is_(None)

@@ -77,7 +77,8 @@ def forget_sealing(engine: Engine, capture: Capture) -> None:
     with engine.begin() as connection:
         for table in (outbox.batch, outbox.gap, outbox.delivery, outbox.dead_letter):
             connection.execute(sa.delete(table))
-        connection.execute(sa.update(outbox.state).values(highest_id=0, last_batch=0, purged_to=0))
+        zero = {"highest_id": 0, "last_batch": 0, "purged_to": 0, "purged_batch": 0}
+        connection.execute(sa.update(outbox.state).values(zero))
         left = connection.execute(sa.select(sa.func.count()).select_from(outbox.change)).scalar()
     if left != CHANGES:
         raise RuntimeError(f"the backlog is not whole any more: {left} changes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from replicator.errors import DeliveryStopped
 from replicator.pipeline import purge as purging
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.deliveries import DeliveryState
-from replicator.pipeline.purge import purge
+from replicator.pipeline.purge import _give_up_batches, purge
 from tests.unit.pipeline.captured import Item, insert
 
 
@@ -125,6 +126,28 @@ def test_a_delivery_that_comes_late_begins_with_the_oldest_batch_still_there(ite
     batches.close()
     assert waiting is not None
     assert (waiting.work.first_batch, waiting.ids) == (3, [(3, 4)])
+
+
+def test_a_delivery_that_registers_while_batches_are_given_up_begins_above_them(
+    busy_item: Item,
+) -> None:
+    """Its registration waits; else it would begin with a batch whose changes go the next moment."""
+    item, outbox = busy_item, busy_item.capture.outbox
+    seal_each(item, 1, 2, 3, 4)
+    item.finish(item.delivery("first"), 4)
+    with ThreadPoolExecutor() as pool, item.engine.begin() as purging_session:
+        given_up = _give_up_batches(purging_session, outbox)
+        late = pool.submit(item.delivery, "late")
+        with pytest.raises(TimeoutError):
+            late.result(timeout=0.3)
+        purging_session.commit()
+        record = late.result(timeout=10)
+    batches = Batches(item.engine, outbox)
+    assert batches.start(record.read().progress).batch_no == given_up[-1].batch_no == 3
+    batches.close()
+    assert purge_now(item) == 0, (
+        "the late one has finished nothing; batches given up stay till then"
+    )
 
 
 def test_a_delivery_whose_next_batch_is_gone_stops(item: Item) -> None:

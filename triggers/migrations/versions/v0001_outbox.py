@@ -61,6 +61,7 @@ def upgrade(schema: str | None) -> None:
         sa.Column("highest_id", sa.BigInteger, nullable=False),
         sa.Column("last_batch", sa.BigInteger, nullable=False),
         sa.Column("purged_to", sa.BigInteger, nullable=False),
+        sa.Column("purged_batch", sa.BigInteger, nullable=False),
     )
     identity = [sa.Identity(always=True, cache=1)] if dialect == "postgresql" else []
     create(
@@ -138,6 +139,6 @@ def upgrade(schema: str | None) -> None:
     if dialect == "sqlite":
         create("outbox_origin", sa.Column("origin", sa.Text, nullable=False))
     values: list[sa.ColumnElement[Any]] = [sa.literal(1), sa.literal_column(EPOCH[dialect])]
-    values += [sa.literal(0)] * 3
+    values += [sa.literal(0)] * 4
     absent = ~sa.exists(sa.select(state.c.id))
     op.execute(sa.insert(state).from_select(list(state.c.keys()), sa.select(*values).where(absent)))
