@@ -1,0 +1,1 @@
+"""Values arrive unchanged: every column type of every engine, to every engine."""

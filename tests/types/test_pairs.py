@@ -1,0 +1,72 @@
+"""Every column type of every engine with its extreme values, to every engine: compared by value."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeDatabase
+from tests.servers import DATABASE_KINDS, DatabaseKind
+from tests.types.columns import SampleTable
+from tests.types.pair import Arrived, Pair
+from tests.types.samples import TABLES
+
+PAIRS = list(itertools.product(DATABASE_KINDS, DATABASE_KINDS))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS]
+)
+def test_every_type(
+    source: DatabaseKind, target: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Inserted, updated and deleted: each value arrives equal, or its row is parked."""
+    tables = TABLES[source]
+    pair = Pair(make_database(source), make_database(target), tables, tmp_path)
+    try:
+        rows = {table.name: extreme_rows(table) for table in tables}
+        for table in tables:
+            pair.insert(table, rows[table.name])
+        inserted = pair.deliver()
+        report(source, target, "inserted", inserted)
+
+        for table in tables:
+            pair.update(table, next_values(table, rows[table.name]))
+        updated = pair.deliver()
+        report(source, target, "updated", updated)
+
+        pair.write(f"DELETE FROM {table.name}" for table in tables)
+        deleted = pair.deliver()
+        assert not deleted.differences
+        assert not deleted.parked
+        assert not inserted.differences + updated.differences, "\n".join(
+            inserted.differences + updated.differences
+        )
+    finally:
+        pair.close()
+
+
+def extreme_rows(table: SampleTable) -> dict[int, dict[str, str]]:
+    """A row for each extreme value, the other columns NULL; and one that is NULL altogether."""
+    values = [(column.name, value) for column in table.columns for value in column.extremes]
+    rows = {number: {name: value} for number, (name, value) in enumerate(values, 1)}
+    return {0: {}, **rows}
+
+
+def next_values(table: SampleTable, rows: dict[int, dict[str, str]]) -> dict[int, dict[str, str]]:
+    """For each row the column's next extreme value; the last one gives way to NULL."""
+    updates = {}
+    for number, row in rows.items():
+        for name, value in row.items():
+            extremes = table.column(name).extremes
+            following = (*extremes, "NULL")[extremes.index(value) + 1]
+            updates[number] = {name: following}
+    return updates
+
+
+def report(source: str, target: str, what: str, arrived: Arrived) -> None:
+    print(f"{source} to {target}, {what}: {arrived.equal} rows equal, {len(arrived.parked)} parked")
+    for key, error in arrived.parked.items():
+        print(f"  parked {key}: {error:.150}")
