@@ -45,6 +45,7 @@ class Column:
     precision: int | None = None  # digits of decimals; 4 or 8 for floats; bytes for integers
     scale: int | None = None
     unsigned: bool = False
+    engine: Literal["postgresql", "mysql", "sqlite"] | None = None  # whose type `native` is
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,4 +179,5 @@ def _column(
         precision=precision,
         scale=scale,
         unsigned="unsigned" in native,
+        engine="mysql",
     )

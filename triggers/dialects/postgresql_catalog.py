@@ -246,4 +246,5 @@ def _column(
         precision=precision,
         scale=scale,
         unsigned=base == "oid",
+        engine="postgresql",
     )

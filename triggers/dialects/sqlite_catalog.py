@@ -143,4 +143,5 @@ def _column(name: str, declared: str, not_null: bool, generated: bool) -> Column
         length=length,
         precision=precision,
         scale=scale,
+        engine="sqlite",
     )
