@@ -16,7 +16,7 @@ from triggers.dialects.base import LiveTrigger, Subject, TriggerSet
 from triggers.model import Column, ForeignKey, Kind, Table, TableSpec
 from triggers.outbox import Outbox
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever generated triggers change, so that `status` reports older ones as drifted."""
 
 

@@ -14,7 +14,7 @@ from triggers.dialects import mysql_catalog as catalog
 from triggers.dialects import mysql_coverage
 from triggers.dialects.base import Finding, LiveTrigger, Subject, TriggerSet
 from triggers.dialects.mysql_gap import MysqlGapProof
-from triggers.model import Column, Kind, TableSpec
+from triggers.model import Column, Kind, Table, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
 
@@ -22,6 +22,11 @@ LONGEST_WAIT_SECONDS = 3
 """While an installation waits for a table, the application's new statements wait behind it."""
 
 BYTES_MARK = "\\x"
+INCOMPLETE = ""
+"""Name of the member that marks an image without its row's other columns. No column has it."""
+
+TOO_LARGE = "the row is larger than max_allowed_packet of the source"
+SHORT = 4096  # characters: their value stays within the smallest sensible max_allowed_packet
 PURPOSES = ("insert", "update", "delete")
 
 SESSION = "SET SESSION sql_mode = ''"
@@ -68,9 +73,9 @@ class MysqlDialect:
                 wanted="TRUE" if record else "@outbox_origin IS NULL",
                 key_changed=key_changed,
                 table=catalog.text(table.name),
-                old_image=self._image("OLD", table.columns),
-                new_image=self._image("NEW", table.columns),
-                before=self._image("OLD", table.columns) if spec.before == "full" else "NULL",
+                old_image=self._image("OLD", table),
+                new_image=self._image("NEW", table),
+                before=self._image("OLD", table) if spec.before == "full" else "NULL",
                 origin_column=", origin" if record else "",
                 origin=", @outbox_origin" if record else "",
             )
@@ -166,9 +171,30 @@ class MysqlDialect:
         # Under a case-insensitive collation 'a' and 'A' are equal, and yet another key elsewhere.
         return f"CAST({value} AS BINARY)" if column.kind in (Kind.TEXT, Kind.ENUM) else value
 
-    def _image(self, row: str, columns: Sequence[Column]) -> str:
-        pairs = (f"{catalog.text(column.name)}, {self._value(row, column)}" for column in columns)
-        return f"JSON_OBJECT({', '.join(pairs)})"
+    def _image(self, row: str, table: Table) -> str:
+        # Where a function's result is larger than max_allowed_packet it is NULL, with a warning.
+        whole = self._object(row, table.columns)
+        marked = self._object(row, [table.column(name) for name in table.key], TOO_LARGE)
+        long = [column for column in table.columns if _is_long(column)]
+        image = f"COALESCE({whole}, {marked})"
+        if not long:
+            return image
+        lost = " OR ".join(self._is_lost(row, column) for column in long)
+        return f"CASE WHEN {lost} THEN {marked} ELSE {image} END"
+
+    def _object(self, row: str, columns: Sequence[Column], incomplete: str = "") -> str:
+        members = [(column.name, self._value(row, column)) for column in columns]
+        if incomplete:
+            members.append((INCOMPLETE, catalog.text(incomplete)))
+        return f"JSON_OBJECT({', '.join(f'{catalog.text(n)}, {v}' for n, v in members)})"
+
+    def _is_lost(self, row: str, column: Column) -> str:
+        value = f"{row}.{self.quote(column.name)}"
+        if column.kind is Kind.JSON:  # its text is not made only to be measured
+            most = f"JSON_STORAGE_SIZE({value}) * 8"
+        else:
+            most = f"LENGTH({value}) * 4"
+        return f"{most} > @@max_allowed_packet AND {self._value(row, column)} IS NULL"
 
     def _value(self, row: str, column: Column) -> str:
         value = f"{row}.{self.quote(column.name)}"
@@ -179,8 +205,12 @@ class MysqlDialect:
                 return f"LOWER(HEX({value}))"
             case Kind.BIT:
                 return f"{value} + 0"
+            case Kind.INTEGER | Kind.DECIMAL | Kind.FLOAT if _has_leading_zeros(column):
+                return f"{value} + 0"
             case Kind.FLOAT:
                 return self._float.format(value)
+            case Kind.INTEGER | Kind.DECIMAL:
+                return value
             case Kind.TEXT | Kind.ENUM | Kind.JSON:
                 # CONCAT makes it a plain string: MariaDB embeds JSON columns as documents.
                 return f"CONCAT(CONVERT({value} USING utf8mb4), '')"
@@ -192,8 +222,6 @@ class MysqlDialect:
                     f" THEN CONCAT(CAST(TIMESTAMP'1970-01-01 00:00:00.000000'"
                     f" + INTERVAL UNIX_TIMESTAMP({value}) SECOND AS CHAR), '+00:00') END"
                 )
-            case Kind.INTEGER | Kind.DECIMAL:
-                return value
             case _:
                 return f"CAST({value} AS CHAR)"
 
@@ -215,6 +243,18 @@ class MariadbDialect(MysqlDialect):
     def _replacing(self, subject: Subject, created: Mapping[str, str]) -> list[str]:
         del subject
         return list(created.values())
+
+
+def _is_long(column: Column) -> bool:
+    """Tell whether a value may be too long for one string."""
+    if column.kind in (Kind.TEXT, Kind.BYTES):
+        return (column.length or 0) > SHORT
+    return column.kind in (Kind.JSON, Kind.GEOMETRY)
+
+
+def _has_leading_zeros(column: Column) -> bool:
+    """Tell whether MariaDB's JSON_OBJECT prints numbers that are not JSON."""
+    return "zerofill" in column.native or column.native.startswith("year")
 
 
 def _body(statement: str) -> str:

@@ -34,6 +34,7 @@ KINDS = {
     "blob": Kind.BYTES,
     "mediumblob": Kind.BYTES,
     "longblob": Kind.BYTES,
+    "vector": Kind.BYTES,
     "date": Kind.DATE,
     "time": Kind.TIME,
     "datetime": Kind.TIMESTAMP,
