@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +16,10 @@ from tests.types.reading import read_table
 from tests.types.test_pairs import PAIRS
 from tests.types.traps import TRAPS, Trap
 
+PairOf = Callable[[DatabaseKind, DatabaseKind], Pair]
+
 CASES = [
-    pytest.param((source, target), trap, id=f"{trap.name}-{source}-to-{target}")
+    pytest.param(source, target, trap, id=f"{trap.name}-{source}-to-{target}")
     for source, target in PAIRS
     for trap in TRAPS
     if source in trap.sources
@@ -23,31 +27,34 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def trapped(
+def pair_of(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pair]:
-    """A pair of databases with the tables of all traps of the source."""
-    kinds: tuple[DatabaseKind, DatabaseKind] = request.param
-    folder = tmp_path_factory.mktemp("trapped")
+) -> Iterator[PairOf]:
+    """A function that gives a pair of databases with the tables of all traps of the source."""
     with ExitStack() as stack:
 
-        def make(kind: DatabaseKind, name: str) -> Database:
+        def make(kind: DatabaseKind, folder: Path, name: str) -> Database:
             if kind == "sqlite":
                 return stack.enter_context(sqlite_database(folder / f"{name}.sqlite"))
             server = request.getfixturevalue(kind)
             return stack.enter_context(server_database(kind, server))
 
-        source, target = make(kinds[0], "source"), make(kinds[1], "target")
-        tables = [trap.table for trap in TRAPS if kinds[0] in trap.sources]
-        pair = Pair(source, target, tables, folder)
-        stack.callback(pair.close)
-        yield pair
+        @cache
+        def pair_of(source: DatabaseKind, target: DatabaseKind) -> Pair:
+            folder = tmp_path_factory.mktemp("trapped")
+            databases = make(source, folder, "source"), make(target, folder, "target")
+            tables = [trap.table for trap in TRAPS if source in trap.sources]
+            pair = Pair(*databases, tables, folder)
+            stack.callback(pair.close)
+            return pair
+
+        yield pair_of
 
 
-@pytest.mark.parametrize(("trapped", "trap"), CASES, indirect=["trapped"])
-def test_trap(trapped: Pair, trap: Trap) -> None:
+@pytest.mark.parametrize(("source", "target", "trap"), CASES)
+def test_trap(source: DatabaseKind, target: DatabaseKind, trap: Trap, pair_of: PairOf) -> None:
     """It arrives equal, or, where the target has no such value, its row is set aside."""
-    table = trap.table
+    trapped, table = pair_of(source, target), trap.table
     for number, value in enumerate(trap.values):
         trapped.write([value.session, table.insert(number, {"value_of": value.written})])
     stored = read_table(trapped.source, table.name, ["value_of"])
@@ -56,7 +63,7 @@ def test_trap(trapped: Pair, trap: Trap) -> None:
 
     arrived = trapped.deliver()
     assert not arrived.differences
-    parked = trapped.target.kind in trap.parked
+    parked = target in trap.parked
     assert len(arrived.parked) == (len(trap.values) if parked else 0), arrived.parked
     there = read_table(trapped.target, table.name, ["value_of"])
     assert len(there) == (0 if parked else len(trap.values))
