@@ -187,7 +187,7 @@ ALL_KINDS: list[tuple[Column, Any]] = [
     (Column("list", Kind.ARRAY, "text[]"), ["a", None, 'q"\\']),
     (Column("grid", Kind.ARRAY, "numeric[]"), [[1, None], [Decimal("1.10"), "NaN"]]),
     (Column("dyn", Kind.DYNAMIC, ""), "text"),
-    (Column("net", Kind.OTHER, "inet"), "10.0.0.1/8"),
+    (Column("net", Kind.OTHER, "inet", engine="postgresql"), "10.0.0.1/8"),
 ]
 AS_READ: dict[str, dict[str, Any]] = {
     "postgresql": {

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from replicator.targets.sql.dialect import Refused
-
 Converter = Callable[[Any], Any]
 """Wire value (never None) -> what the driver takes; raises `Unfit` for what cannot be held."""
+
+
+class Refused(Exception):
+    """The target refuses a row for what it holds.
+
+    `error` names the rule and never holds a value of the row. `unique`: the rule is a unique key,
+    so that the row may pass once others are written.
+    """
+
+    def __init__(self, error: str, *, unique: bool = False) -> None:
+        super().__init__(error)
+        self.error = error
+        self.unique = unique
 
 
 class Fit(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from replicator.targets.sql.dialect import DataDefinition
-from triggers.model import ForeignKey, Table
+from replicator.targets.sql.dialect import DataDefinition, Dialect, TargetColumn
+from triggers.model import Column, ForeignKey, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,11 @@ def create_tables(
     tables: Sequence[Table],
     names: Mapping[str, str],
     definition: DataDefinition,
+    dialect: Dialect,
 ) -> list[str]:
     """Statements for these source tables, parents first; `names`: source -> target table.
+
+    Comments in them say where a column's values are converted, and which of them it cannot hold.
 
     Foreign keys are those among the given tables that refer to a primary key. One that closes a
     cycle is added at the end, where the engine needs that.
@@ -37,7 +40,7 @@ def create_tables(
         at_once = [
             link for link in links if link.key.table in created or not definition.adds_foreign_keys
         ]
-        statements.append(create_table(table, names[table.name], at_once, definition))
+        statements.append(create_table(table, names[table.name], at_once, definition, dialect))
         later += [
             f"ALTER TABLE {definition.quote_table(link.child)} ADD {_clause(link, definition)};"
             for link in links
@@ -47,19 +50,37 @@ def create_tables(
 
 
 def create_table(
-    table: Table, name: str, links: Sequence[_Link], definition: DataDefinition
+    table: Table,
+    name: str,
+    links: Sequence[_Link],
+    definition: DataDefinition,
+    dialect: Dialect,
 ) -> str:
     """One statement: all columns, the source's key as primary key, and the given foreign keys."""
     indexed = {*table.key}.union(*(link.key.columns for link in links))
-    lines = []
+    lines: list[tuple[str, str]] = []
     for column in table.columns:
         kind = definition.column_type(column, indexed=column.name in indexed)
         required = column.name in table.key or not column.nullable
-        lines.append(f"{definition.quote(column.name)} {kind}{' NOT NULL' if required else ''}")
-    lines.append(f"PRIMARY KEY ({_names(table.key, definition)})")
-    lines += [_clause(link, definition) for link in links]
-    body = ",\n".join(f"    {line}" for line in lines)
+        line = f"{definition.quote(column.name)} {kind}{' NOT NULL' if required else ''}"
+        lines.append((line, _remark(dialect, column, kind)))
+    lines.append((f"PRIMARY KEY ({_names(table.key, definition)})", ""))
+    lines += [(_clause(link, definition), "") for link in links]
+    last = len(lines) - 1
+    body = "\n".join(
+        f"    {line}{',' if place < last else ''}{remark}"
+        for place, (line, remark) in enumerate(lines)
+    )
     return f"CREATE TABLE {definition.quote_table(name)} (\n{body}\n){definition.table_options};"
+
+
+def _remark(dialect: Dialect, column: Column, kind: str) -> str:
+    """A comment where a column does not simply keep the source's values."""
+    conversion = dialect.conversion(column, TargetColumn(column.name, kind.lower()))
+    limits = "" if conversion.limits == "NUL" else conversion.limits  # of all text; rarely there
+    parts = [conversion.note, f"cannot hold {limits}" if limits else ""]
+    said = "; ".join(filter(None, parts))
+    return "  -- " + " ".join(f"{column.native}: {said}".split()) if said else ""
 
 
 def _links(table: Table, tables: Sequence[Table], names: Mapping[str, str]) -> list[_Link]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from sqlalchemy import Engine
 
 from replicator.pipeline.contract import Progress
+from replicator.targets.sql.conversion import Conversion
+from replicator.targets.sql.conversion import Converter as Converter
+from replicator.targets.sql.conversion import Refused as Refused
 from triggers.model import Column
 
 Values = Sequence[Any]
-Converter = Callable[[Any], Any]
-"""Wire value (never None) -> what the driver takes; raises `Refused` for what cannot be held."""
-
-
-class Refused(Exception):
-    """The target refuses a row for what it holds.
-
-    `error` names the rule and never holds a value of the row. `unique`: the rule is a unique key,
-    so that the row may pass once others are written.
-    """
-
-    def __init__(self, error: str, *, unique: bool = False) -> None:
-        super().__init__(error)
-        self.error = error
-        self.unique = unique
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +22,15 @@ class TargetColumn:
     """A column of a target table."""
 
     name: str
-    type: str  # as the engine prints it, lower case; a domain's base type
+    type: str  # as the engine prints it, lower case (members as they are); a domain's base type
     required: bool = False  # NOT NULL, and the engine fills in nothing by itself
     generated: bool = False
     fixed: bool = False  # may be inserted, never updated (GENERATED ALWAYS AS IDENTITY)
     folds: bool = False  # different texts may compare equal (case, accents, trailing blanks)
+    nullable: bool = True
+    members: tuple[str, ...] = ()  # of PostgreSQL's enum types
+    charset: str | None = None  # MySQL's name of a text column's character set
+    strict: bool = False  # a column of a STRICT table of SQLite
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +152,8 @@ class Dialect(Protocol):
     def write(self, steps: Sequence[Step]) -> None:
         """Write single rows in exactly this order."""
 
-    def converter(self, column: Column, target: TargetColumn) -> Converter | None:
-        """How wire values of a source column become values of a target column; None: as is."""
+    def conversion(self, column: Column, target: TargetColumn) -> Conversion:
+        """How values of a source column become values of a target column. Needs no connection."""
 
 
 class DataDefinition(Protocol):
@@ -186,3 +178,6 @@ class DataDefinition(Protocol):
 
     def add_key(self, table: TargetTable, columns: Sequence[TargetColumn]) -> str:
         """The statement that makes these columns a key of a table."""
+
+    def change_type(self, table: TargetTable, column: TargetColumn, kind: str) -> str:
+        """The statement that gives a column another type."""

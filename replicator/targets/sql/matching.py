@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from replicator.targets.sql.conversion import Conversion, Converter, Fit
 from replicator.targets.sql.create import create_table
 from replicator.targets.sql.dialect import (
-    Converter,
     DataDefinition,
     Dialect,
     TargetColumn,
     TargetTable,
 )
 from replicator.targets.sql.plan import TablePlan
+from replicator.targets.sql.policy import Policy, Tally, settled
 from triggers.model import Column, Table
 
 
@@ -26,30 +27,60 @@ class Problem:
     mend: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A source column, the target column that it is written to, and what becomes of its values."""
+
+    table: str  # the source table's canonical name
+    column: Column
+    target: TargetColumn
+    conversion: Conversion
+
+
 def target_name(table: str, into: Mapping[str, str]) -> str:
     """The target table's name: as `into` says, else the source table's without its schema."""
     return into.get(table) or table.rpartition(".")[2]
 
 
 def match(
-    dialect: Dialect, definition: DataDefinition, tables: Sequence[Table], into: Mapping[str, str]
+    dialect: Dialect,
+    definition: DataDefinition,
+    tables: Sequence[Table],
+    into: Mapping[str, str],
+    unfit: Policy = "error",
+    tally: Tally | None = None,
 ) -> tuple[list[TablePlan], list[Problem]]:
-    """Find every target table and how its columns match; list all that is in the way."""
+    """Find every target table and how its columns match; list all that is in the way.
+
+    `unfit` says what is written for values that a column cannot hold, counted in `tally`.
+    """
+    tally = Tally() if tally is None else tally
     plans: list[TablePlan] = []
     problems: list[Problem] = []
     for source in tables:
         name = target_name(source.name, into)
         target = dialect.find_table(name)
         if target is None:
-            statement = create_table(source, name, (), definition)
+            statement = create_table(source, name, (), definition, dialect)
             message = f"table {name} is missing in the target"
             problems.append(Problem(source.name, message, statement))
             continue
-        plan, found = _match_table(dialect, definition, source, target, name)
+        settle = _Settlement(unfit, tally)
+        plan, found = _match_table(dialect, definition, source, target, name, settle)
         problems += found
         if plan is not None:
             plans.append(plan)
     return plans, problems
+
+
+def pairs(dialect: Dialect, tables: Sequence[Table], into: Mapping[str, str]) -> list[Pair]:
+    """How the columns of tables match those of their target tables, as far as these exist."""
+    found: list[Pair] = []
+    for source in tables:
+        target = dialect.find_table(target_name(source.name, into))
+        if target is not None:
+            found += _pairs(dialect, source, target).values()
+    return found
 
 
 def missing_privileges(
@@ -68,24 +99,52 @@ def missing_privileges(
     return problems
 
 
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    unfit: Policy
+    tally: Tally
+
+    def converter(self, pair: Pair, source: Table) -> Converter | None:
+        convert = pair.conversion.convert
+        if convert is None:
+            return None
+        fixed = pair.column.name in source.key
+        policy = self.unfit
+        if fixed or (policy == "null" and not pair.target.nullable):
+            policy = "error"
+        return settled(convert, pair.column.name, policy, self.tally)
+
+
+def _pairs(dialect: Dialect, source: Table, target: TargetTable) -> dict[str, Pair]:
+    """By the source column's name: those that are written."""
+    found: dict[str, Pair] = {}
+    for column in source.columns:
+        other = _find_column(column.name, target)
+        if other is not None and not other.generated:
+            conversion = dialect.conversion(column, other)
+            found[column.name] = Pair(source.name, column, other, conversion)
+    return found
+
+
 def _match_table(
-    dialect: Dialect, definition: DataDefinition, source: Table, target: TargetTable, name: str
+    dialect: Dialect,
+    definition: DataDefinition,
+    source: Table,
+    target: TargetTable,
+    name: str,
+    settle: _Settlement,
 ) -> tuple[TablePlan | None, list[Problem]]:
     problems: list[Problem] = []
-    columns: dict[str, TargetColumn] = {}
-    converters: dict[str, Converter] = {}
     for column in source.columns:
-        found = _find_column(column.name, target)
-        if found is None:
-            if not column.generated:
-                problems.append(_missing_column(definition, source, target, name, column))
-            continue
-        if found.generated:
-            continue
-        columns[column.name] = found
-        convert = dialect.converter(column, found)
-        if convert is not None:
-            converters[column.name] = convert
+        if _find_column(column.name, target) is None and not column.generated:
+            problems.append(_missing_column(definition, source, target, name, column))
+    matched = _pairs(dialect, source, target)
+    problems += [
+        _refused_type(definition, source, target, name, pair)
+        for pair in matched.values()
+        if pair.conversion.fit is Fit.REFUSED
+    ]
+    columns = {column: pair.target for column, pair in matched.items()}
     if all(name in columns for name in source.key):
         key = [columns[name] for name in source.key]
         if {column.name for column in key} not in map(set, target.keys):
@@ -99,7 +158,9 @@ def _match_table(
         problems.append(Problem(source.name, message, drop))
     if problems:
         return None, problems
-    return TablePlan(source, target, columns, converters), []
+    converters = {column: settle.converter(pair, source) for column, pair in matched.items()}
+    needed = {column: convert for column, convert in converters.items() if convert is not None}
+    return TablePlan(source, target, columns, needed), []
 
 
 def _missing_column(
@@ -110,6 +171,19 @@ def _missing_column(
         source.name,
         f"column {column.name} is missing in table {name} of the target",
         f"ALTER TABLE {target.quoted} ADD COLUMN {definition.quote(column.name)} {kind};",
+    )
+
+
+def _refused_type(
+    definition: DataDefinition, source: Table, target: TargetTable, name: str, pair: Pair
+) -> Problem:
+    column = pair.column
+    kind = definition.column_type(column, indexed=column.name in source.key)
+    return Problem(
+        source.name,
+        f"column {column.name} ({column.native}) cannot be written to {pair.target.name} "
+        f"({pair.target.type}) of table {name}: {pair.conversion.note}",
+        definition.change_type(target, pair.target, kind),
     )
 
 

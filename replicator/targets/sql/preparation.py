@@ -11,7 +11,14 @@ from sqlalchemy.engine import URL
 from replicator.targets.sql.create import create_tables
 from replicator.targets.sql.dialect import Dialect
 from replicator.targets.sql.engines import definition_for, dialect_for
-from replicator.targets.sql.matching import Problem, match, missing_privileges, target_name
+from replicator.targets.sql.matching import (
+    Pair,
+    Problem,
+    match,
+    missing_privileges,
+    pairs,
+    target_name,
+)
 from triggers.engine import make_engine
 from triggers.model import Table
 
@@ -26,6 +33,12 @@ def problems(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list
         return found + missing_privileges(dialect, tables, into)
 
 
+def type_pairs(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list[Pair]:
+    """What becomes of the values of each column; raises what `problems` raises."""
+    with _connected(url) as dialect:
+        return pairs(dialect, tables, into)
+
+
 def missing_tables(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list[Table]:
     """The source tables whose target tables do not exist."""
     with _connected(url) as dialect:
@@ -37,7 +50,9 @@ def missing_tables(tables: Sequence[Table], into: Mapping[str, str], url: URL) -
 def create_statements(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list[str]:
     """The statements that create the missing target tables, in the order to execute them."""
     names = {table.name: target_name(table.name, into) for table in tables}
-    return create_tables(missing_tables(tables, into, url), names, definition_for(url))
+    return create_tables(
+        missing_tables(tables, into, url), names, definition_for(url), dialect_for(url)
+    )
 
 
 @contextmanager

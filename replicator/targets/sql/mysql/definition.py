@@ -77,6 +77,11 @@ class MySQLDefinition:
         names = ", ".join(self.quote(column.name) for column in columns)
         return f"ALTER TABLE {table.quoted} ADD {kind} ({names});"
 
+    def change_type(self, table: TargetTable, column: TargetColumn, kind: str) -> str:
+        """The column keeps its place."""
+        null = "" if column.nullable else " NOT NULL"
+        return f"ALTER TABLE {table.quoted} MODIFY COLUMN {self.quote(column.name)} {kind}{null};"
+
 
 def _inline(column: Column, indexed: bool, width: int) -> bool:
     """Whether a length is known that fits into the row, and for a key into 3,072 bytes."""

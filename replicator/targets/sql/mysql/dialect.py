@@ -13,10 +13,9 @@ from pymysql.cursors import Cursor
 from sqlalchemy import Engine
 
 from replicator.pipeline.contract import Progress
+from replicator.targets.sql.conversion import Conversion, Refused
 from replicator.targets.sql.dialect import (
-    Converter,
     Reference,
-    Refused,
     Shape,
     Step,
     TargetColumn,
@@ -26,6 +25,7 @@ from replicator.targets.sql.dialect import (
 from replicator.targets.sql.mysql import values
 from replicator.targets.sql.mysql.definition import MySQLDefinition
 from replicator.targets.sql.mysql.failures import judged
+from replicator.targets.sql.mysql.literals import tuple_of
 from replicator.targets.sql.mysql.statements import Statements
 from replicator.targets.sql.queries import query
 from triggers.model import Column
@@ -93,8 +93,10 @@ class MySQLDialect:
                     required=bool(required) and "auto_increment" not in extra.lower(),
                     generated=bool(generated),
                     folds=bool(folds),
+                    nullable=bool(nullable),
+                    charset=charset,
                 )
-                for name, kind, required, generated, extra, folds in columns
+                for name, kind, required, generated, extra, folds, nullable, charset in columns
             },
             keys=tuple(
                 tuple(name for name in names if name is not None)
@@ -208,9 +210,9 @@ class MySQLDialect:
                 elif self._execute(statements.update_one(step.values)) == 0:
                     self._insert(statements.insert, [step.values])
 
-    def converter(self, column: Column, target: TargetColumn) -> Converter | None:
-        """See `values.converter`."""
-        return values.converter(column, target)
+    def conversion(self, column: Column, target: TargetColumn) -> Conversion:
+        """See `values.conversion`."""
+        return values.conversion(column, target)
 
     def _insert(self, head: str, rows: Sequence[Values], tail: str = "") -> None:
         for listed in self._portions(rows):
@@ -222,7 +224,7 @@ class MySQLDialect:
         portion: list[str] = []
         size = 0
         for row in rows:
-            text = values.tuple_of(row)
+            text = tuple_of(row)
             if portion and size + len(text) > room:
                 yield ",".join(portion)
                 portion, size = [], 0

@@ -11,7 +11,7 @@ from pymysql.constants import ER
 from sqlalchemy.exc import DBAPIError
 
 from replicator.errors import DeliveryStopped, ReplicatorError, TargetUnavailable
-from replicator.targets.sql.dialect import Refused
+from replicator.targets.sql.conversion import Refused
 
 _UNIQUE = {ER.DUP_ENTRY, 1169, 1586}
 _REFUSED = _UNIQUE | {

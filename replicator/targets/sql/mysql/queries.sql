@@ -15,9 +15,10 @@ SELECT table_schema, table_name FROM information_schema.tables
 WHERE table_schema = coalesce(%s, database()) AND table_name = %s
 
 -- name: columns
-SELECT column_name, lower(column_type), is_nullable = 'NO' AND column_default IS NULL,
+SELECT column_name, column_type, is_nullable = 'NO' AND column_default IS NULL,
        coalesce(generation_expression, '') <> '', extra,
-       collation_name IS NOT NULL AND collation_name NOT LIKE '%%\_bin'
+       collation_name IS NOT NULL AND collation_name NOT LIKE '%%\_bin',
+       is_nullable = 'YES', character_set_name
 FROM information_schema.columns
 WHERE table_schema = %s AND table_name = %s
 ORDER BY ordinal_position

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from replicator.targets.sql.dialect import Shape, TargetColumn, Values
 from replicator.targets.sql.mysql.definition import MySQLDefinition
-from replicator.targets.sql.mysql.values import literal
+from replicator.targets.sql.mysql.literals import literal
 
 
 @dataclass(frozen=True, slots=True)

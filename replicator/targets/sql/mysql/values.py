@@ -1,107 +1,143 @@
-"""Wire values for MySQL and MariaDB, and how they are written as SQL."""
+"""What the columns of MySQL and MariaDB hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal
-from typing import Any
+import re
 
-import msgspec
+from replicator.targets.sql.conversion import Conversion
+from replicator.targets.sql.dialect import TargetColumn
+from replicator.targets.sql.values import choose
+from replicator.targets.sql.values.holding import (
+    Binary,
+    Bits,
+    Dates,
+    Decimals,
+    Documents,
+    Floats,
+    Geometries,
+    Holding,
+    Integers,
+    Own,
+    Texts,
+    Times,
+    Timestamps,
+    Uuids,
+)
+from replicator.targets.sql.values.outcome import EXACT
+from replicator.targets.sql.values.texts import members_of
+from triggers.model import Column
 
-from replicator.targets.sql.dialect import Converter, Refused, TargetColumn, Values
-from triggers.model import Column, Kind
-
-_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
-_BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
-_TIMES = ("date", "timestamp")
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-def converter(column: Column, target: TargetColumn) -> Converter | None:
-    """How a kind becomes a value of the column's type; None where the wire value fits as it is."""
-    textual = target.type.startswith(_TEXTS)
-    match column.kind:
-        case Kind.BYTES | Kind.DYNAMIC if target.type.startswith(_BYTES):
-            return bytes_of
-        case Kind.UUID if target.type == "binary(16)":
-            return _uuid_bytes
-        case Kind.TIMESTAMPTZ if target.type.startswith(_TIMES):
-            return _without_offset
-        case Kind.FLOAT if not textual:
-            return _float
-        case Kind.ARRAY:
-            return json_text
-        case _ if textual and column.kind in _NOT_TEXT:
-            return text_of
-        case _:
-            return None
-
-
-_NOT_TEXT = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.BOOLEAN, Kind.BIT, Kind.DYNAMIC}
-
-
-def text_of(value: Any) -> str:
-    """The text of a number or truth value; text stays as it is."""
-    return value if isinstance(value, str) else json_text(value)
-
-
-def json_text(value: Any) -> str:
-    """A value as JSON text, decimals with all their digits."""
-    return _encode(value).decode()
-
-
-def bytes_of(value: Any) -> bytes:
-    """The bytes of `\\x` and hex; other text and numbers as UTF-8."""
-    text = text_of(value)
-    if text.startswith("\\x"):
-        try:
-            return bytes.fromhex(text[2:])
-        except ValueError:
-            raise Refused("a value is not written as hex") from None
-    return text.encode()
-
-
-def literal(value: Any) -> str:
-    """A value in SQL, for a session in utf8mb4 whose strings know backslashes."""
-    return _LITERALS[type(value)](value)
-
-
-def tuple_of(row: Values) -> str:
-    """A row in SQL: `(1,'a',NULL)`."""
-    return "(" + ",".join([_LITERALS[type(value)](value) for value in row]) + ")"
-
-
-def _uuid_bytes(value: Any) -> bytes:
-    return bytes.fromhex(str(value).replace("-", ""))
-
-
-def _without_offset(value: Any) -> str:
-    return str(value).removesuffix("+00:00")
-
-
-def _float(value: Any) -> Any:
-    if isinstance(value, str):
-        raise Refused("MySQL has no NaN and no infinity")
-    return float(value)
-
-
-def _decimal_literal(value: Decimal) -> str:
-    text = str(value)
-    return format(value, "f") if "E" in text else text
-
-
-def _text_literal(value: str) -> str:
-    if "'" in value or "\\" in value:
-        value = value.replace("\\", "\\\\").replace("'", "''")
-    return f"'{value}'"
-
-
-_LITERALS: dict[type, Callable[[Any], str]] = {
-    type(None): lambda _value: "NULL",
-    bool: lambda value: "1" if value else "0",
-    int: str,
-    Decimal: _decimal_literal,
-    float: lambda value: repr(value) if "e" in repr(value) else repr(value) + "e0",
-    str: _text_literal,
-    bytes: lambda value: "x'" + value.hex() + "'",
+INTEGER_BYTES = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
+_TEXT_BYTES = {"tinytext": (1 << 8) - 1, "text": (1 << 16) - 1, "mediumtext": (1 << 24) - 1}
+_BLOB_BYTES = {"tinyblob": (1 << 8) - 1, "blob": (1 << 16) - 1, "mediumblob": (1 << 24) - 1}
+_LONGEST = (1 << 32) - 1
+_GEOMETRIES = (
+    "geometry",
+    "point",
+    "linestring",
+    "polygon",
+    "multipoint",
+    "multilinestring",
+    "multipolygon",
+    "geometrycollection",
+    "geomcollection",
+)
+_CODECS = {
+    "utf8mb4": (None, 4),
+    "utf8mb3": (None, 3),
+    "utf8": (None, 3),
+    "latin1": ("cp1252", 1),
+    "ascii": ("ascii", 1),
+    "gbk": ("gbk", 2),
+    "gb2312": ("gb2312", 2),
+    "gb18030": (None, 4),
+    "big5": ("big5", 2),
+    "sjis": ("shift_jis", 2),
+    "cp932": ("cp932", 2),
+    "euckr": ("euc_kr", 2),
+    "ujis": ("euc_jp", 3),
+    "latin2": ("iso8859_2", 1),
+    "latin5": ("iso8859_9", 1),
+    "latin7": ("iso8859_13", 1),
+    "greek": ("iso8859_7", 1),
+    "hebrew": ("iso8859_8", 1),
+    "cp1250": ("cp1250", 1),
+    "cp1251": ("cp1251", 1),
+    "cp1256": ("cp1256", 1),
+    "cp1257": ("cp1257", 1),
+    "koi8r": ("koi8_r", 1),
+    "koi8u": ("koi8_u", 1),
 }
+"""Python's codec, where it lacks characters that MySQL's text may have, and bytes of a character.
+
+The server, in strict mode, refuses what a character set lacks; here it is named in the matrix.
+"""
+_TYPE = re.compile(r"([a-z0-9]+)(?:\((\d+)(?:,(\d+))?\))?( unsigned)?( zerofill)?")
+
+
+def conversion(column: Column, target: TargetColumn) -> Conversion:
+    """How values of a source column become values of a column."""
+    found = choose(column, holding(target))
+    own = column.engine == "mysql" and column.native.lower() == target.type.lower()
+    return EXACT if own and isinstance(holding(target), Own) else found
+
+
+def holding(target: TargetColumn) -> Holding:
+    """What a column can hold."""
+    members = members_of(target.type)
+    if members is not None:
+        return members
+    found = _TYPE.fullmatch(target.type.lower())
+    if found is None:
+        return Own(target.type)
+    name, first, second, unsigned, _ = found.groups()
+    size = None if first is None else int(first)
+    if name in INTEGER_BYTES:
+        bits = 8 * INTEGER_BYTES[name]
+        return (
+            Integers(0, (1 << bits) - 1)
+            if unsigned
+            else Integers(-(1 << bits - 1), (1 << bits - 1) - 1)
+        )
+    if name.endswith(("char", "text")):
+        return _text(name, size, target.charset)
+    if name.endswith(("binary", "blob")):
+        length = _BLOB_BYTES.get(name, size if name.endswith("binary") else _LONGEST)
+        return Binary(length if length is not None else 1, fixed=name == "binary")
+    return _other(name, size, None if second is None else int(second))
+
+
+def _text(name: str, size: int | None, charset: str | None) -> Holding:
+    codec, widest = _CODECS.get(charset or "utf8mb4", (None, 4))
+    if name.endswith("text"):
+        return Texts(size=_TEXT_BYTES.get(name, _LONGEST), codec=codec, widest=widest)
+    return Texts(
+        characters=1 if size is None else size, codec=codec, widest=widest, trims=name == "char"
+    )
+
+
+def _other(name: str, size: int | None, scale: int | None) -> Holding:
+    match name:
+        case "year":
+            return Integers(1901, 2155, zero_too=True)
+        case "decimal":
+            return Decimals(size or 10, scale or 0)
+        case "float" | "double":
+            return Floats(4 if name == "float" else 8, scale=scale)
+        case "bit":
+            return Bits(size or 1, digits=False)
+        case "date":
+            return Dates(wide=False)
+        case "time":
+            return Times(size or 0, long=True)
+        case "datetime" | "timestamp":
+            epoch = name == "timestamp"
+            return Timestamps(size or 0, zoned=epoch, wide=False, epoch=epoch)
+        case "json":
+            return Documents("mysql")
+        case "uuid":
+            return Uuids()
+        case _ if name in _GEOMETRIES:
+            return Geometries()
+        case _:
+            return Own(name)

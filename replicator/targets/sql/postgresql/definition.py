@@ -83,6 +83,12 @@ class PostgreSQLDefinition:
         names = ", ".join(self.quote(column.name) for column in columns)
         return f"ALTER TABLE {table.quoted} ADD {kind} ({names});"
 
+    def change_type(self, table: TargetTable, column: TargetColumn, kind: str) -> str:
+        """Values go through their text."""
+        name = self.quote(column.name)
+        using = f" USING {name}::text::{kind}" if kind != "text" else ""
+        return f"ALTER TABLE {table.quoted} ALTER COLUMN {name} TYPE {kind}{using};"
+
 
 def _integer(column: Column) -> str:
     bytes_ = (column.precision or 8) + (1 if column.unsigned else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from typing import Any, cast
 
@@ -12,10 +13,9 @@ from psycopg import sql
 from sqlalchemy import Engine
 
 from replicator.pipeline.contract import Progress
+from replicator.targets.sql.conversion import Conversion, Refused
 from replicator.targets.sql.dialect import (
-    Converter,
     Reference,
-    Refused,
     Shape,
     Step,
     TargetColumn,
@@ -78,7 +78,9 @@ class PostgreSQLDialect:
         return TargetTable(
             identity=identity,
             quoted=identity,
-            columns={row[0]: TargetColumn(*row) for row in columns},
+            columns={
+                row[0]: replace(TargetColumn(*row[:-1]), members=tuple(row[-1])) for row in columns
+            },
             keys=tuple(tuple(names) for _, usable, names in indexes if usable),
             unique_indexes=len(indexes),
             has_primary_key=any(primary for primary, _, _ in indexes),
@@ -195,9 +197,9 @@ class PostgreSQLDialect:
                     pipeline.sync()
                 raise
 
-    def converter(self, column: Column, target: TargetColumn) -> Converter | None:
-        """See `values.converter`."""
-        return values.converter(column, target)
+    def conversion(self, column: Column, target: TargetColumn) -> Conversion:
+        """See `values.conversion`."""
+        return values.conversion(column, target)
 
     def _write(self, step: Step) -> None:
         statements = self._statements_for(step.shape)

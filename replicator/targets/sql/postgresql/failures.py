@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from replicator.errors import DeliveryStopped, ReplicatorError, TargetUnavailable
-from replicator.targets.sql.dialect import Refused
+from replicator.targets.sql.conversion import Refused
 
 _REFUSED_CLASSES = ("21", "22", "23", "27", "44", "54", "P0")
 _HINTS = {

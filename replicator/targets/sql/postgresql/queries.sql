@@ -9,6 +9,7 @@ SELECT set_config('client_min_messages', 'warning', false),
        set_config('intervalstyle', 'postgres', false),
        set_config('standard_conforming_strings', 'on', false),
        set_config('bytea_output', 'hex', false),
+       set_config('lc_monetary', 'C', false),
        set_config('enable_hashjoin', 'off', false),
        set_config('enable_mergejoin', 'off', false),
        set_config('lock_timeout', '60s', false),
@@ -29,7 +30,10 @@ SELECT a.attname,
        a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
        a.attgenerated <> '',
        a.attidentity = 'a',
-       t.typname = 'citext' OR NOT coalesce(l.collisdeterministic, true)
+       t.typname = 'citext' OR NOT coalesce(l.collisdeterministic, true),
+       NOT a.attnotnull AND NOT t.typnotnull,
+       ARRAY(SELECT e.enumlabel::text FROM pg_enum e
+             WHERE e.enumtypid = coalesce(nullif(t.typbasetype, 0), t.oid))
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_collation l ON l.oid = a.attcollation

@@ -1,34 +1,76 @@
-"""Wire values for PostgreSQL: nearly all of them are the text that its types read."""
+"""What PostgreSQL's columns hold, and how values are written: mostly as the text its types read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from replicator.targets.sql.dialect import Converter, Refused, TargetColumn
+from replicator.targets.sql.conversion import Conversion
+from replicator.targets.sql.dialect import TargetColumn
+from replicator.targets.sql.values import choose
+from replicator.targets.sql.values.arrays import array_literal, json_text
+from replicator.targets.sql.values.holding import (
+    Arrays,
+    Binary,
+    Bits,
+    Booleans,
+    Dates,
+    Decimals,
+    Documents,
+    Floats,
+    Holding,
+    Integers,
+    Members,
+    Own,
+    Texts,
+    Times,
+    Timestamps,
+    Uuids,
+)
+from replicator.targets.sql.values.outcome import EXACT, exact
 from triggers.model import Column, Kind
 
-_NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+_PLAIN: dict[str, Holding] = {
+    "smallint": Integers(-(1 << 15), (1 << 15) - 1),
+    "integer": Integers(-(1 << 31), (1 << 31) - 1),
+    "bigint": Integers(-(1 << 63), (1 << 63) - 1),
+    "oid": Integers(0, (1 << 32) - 1),
+    "numeric": Decimals(131_072 + 16_383, 16_383, nan=True, infinity=True),
+    "money": Decimals(19, 2),
+    "real": Floats(4, nan=True, infinity=True, bound=False),
+    "double precision": Floats(8, nan=True, infinity=True, bound=False),
+    "boolean": Booleans(),
+    "text": Texts(nul=False),
+    "citext": Texts(nul=False),
+    "character varying": Texts(nul=False),
+    "name": Texts(nul=False, size=63),
+    "bytea": Binary(written=True),
+    "date": Dates(wide=True),
+    "json": Documents("text"),
+    "jsonb": Documents("jsonb"),
+    "uuid": Uuids(),
+}
+_SIZED = re.compile(r"([a-z ]+?)(?:\((\d+)(?:,(-?\d+))?\))?( with(?:out)? time zone)?")
 
 
-def converter(column: Column, target: TargetColumn) -> Converter | None:
-    """How a kind becomes a value of the column's type; None where the wire text is the value."""
-    array = target.type.endswith("[]")
-    match column.kind:
-        case Kind.BOOLEAN if target.type.startswith(_NUMBERS):
-            return int
-        case Kind.BOOLEAN if target.type != "boolean":
-            return text_of
-        case Kind.BIT if target.type.startswith("bit"):
-            return _bits(target)
-        case Kind.ARRAY:
-            return array_literal if array else json_text
-        case _:
-            return None
+def conversion(column: Column, target: TargetColumn) -> Conversion:
+    """How values of a source column become values of a column."""
+    same = column.engine == "postgresql" and column.native.lower() == target.type
+    if same and not target.members:
+        return exact(array_literal) if column.kind is Kind.ARRAY else EXACT
+    return choose(column, holding(target))
+
+
+def holding(target: TargetColumn) -> Holding:
+    """What a column can hold."""
+    if target.members:
+        return Members(frozenset(target.members))
+    if target.type.endswith("[]"):
+        return Arrays(target.type.rstrip("[]"))
+    if target.type in _PLAIN:
+        return _PLAIN[target.type]
+    sized = _SIZED.fullmatch(target.type)
+    return Own(target.type) if sized is None else _sized(target.type, *sized.groups())
 
 
 def text_of(value: Any) -> str | None:
@@ -40,42 +82,22 @@ def text_of(value: Any) -> str | None:
     return str(value)
 
 
-def array_literal(value: Any) -> Any:
-    """A JSON array as PostgreSQL writes arrays: `{1,NULL,"a b",{2}}`."""
-    if not isinstance(value, list):
-        return value
-    return "{" + ",".join(map(_element, value)) + "}"
-
-
-def json_text(value: Any) -> str:
-    """A value as JSON text, decimals with all their digits."""
-    return _encode(value).decode()
-
-
-def _element(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case list():
-            return str(array_literal(value))
-        case bool():
-            return "t" if value else "f"
-        case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        case dict():
-            return _element(json_text(value))
+def _sized(type_: str, name: str, first: str | None, second: str | None, zone: str) -> Holding:
+    size = None if first is None else int(first)
+    match name:
+        case "numeric" if size is not None:
+            return Decimals(size, int(second or 0), nan=True)
+        case "character varying" | "varchar":
+            return Texts(nul=False, characters=size)
+        case "character" | "char":
+            return Texts(nul=False, characters=size or 1, trims=True)
+        case "bit" | "bit varying":
+            varying = name != "bit"
+            return Bits(size if varying else size or 1, digits=True, varying=varying)
+        case "time" if zone != " with time zone":
+            return Times(6 if size is None else size, long=False)
+        case "timestamp" | "timestamptz":
+            zoned = name == "timestamptz" or zone == " with time zone"
+            return Timestamps(6 if size is None else size, zoned=zoned, wide=True)
         case _:
-            return str(value)
-
-
-def _bits(target: TargetColumn) -> Callable[[Any], str]:
-    width = re.search(r"\((\d+)\)", target.type)
-    digits = int(width[1]) if width else 1
-    padded = not target.type.startswith("bit varying")
-
-    def convert(value: Any) -> str:
-        if not isinstance(value, int):
-            raise Refused(f"column {target.name}: not a number of bits")
-        return format(value, f"0{digits}b" if padded else "b")
-
-    return convert
+            return Own(type_)

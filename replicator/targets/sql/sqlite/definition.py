@@ -52,3 +52,9 @@ class SQLiteDefinition:
         plain = table.identity + "_" + "_".join(column.name for column in columns)
         names = ", ".join(self.quote(column.name) for column in columns)
         return f"CREATE UNIQUE INDEX {self.quote(plain)} ON {table.quoted} ({names});"
+
+    def change_type(self, table: TargetTable, column: TargetColumn, kind: str) -> str:
+        """SQLite cannot change a type: the column is made anew."""
+        name = self.quote(column.name)
+        table_ = f"ALTER TABLE {table.quoted}"
+        return f"{table_} DROP COLUMN {name}; {table_} ADD COLUMN {name} {kind};"

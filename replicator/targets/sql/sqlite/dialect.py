@@ -10,8 +10,8 @@ from typing import Any, cast
 from sqlalchemy import Engine
 
 from replicator.pipeline.contract import Progress
+from replicator.targets.sql.conversion import Conversion
 from replicator.targets.sql.dialect import (
-    Converter,
     Reference,
     Shape,
     Step,
@@ -71,13 +71,20 @@ class SQLiteDialect:
             ((plain,),) = found
             rows = self._rows(_query("columns"), (plain,))
             columns = {
-                column: TargetColumn(column, kind, bool(required), bool(generated))
-                for column, kind, required, generated, _ in rows
+                column: TargetColumn(
+                    column,
+                    kind,
+                    bool(required),
+                    bool(generated),
+                    nullable=not (not_null or place),
+                    strict=bool(strict),
+                )
+                for column, kind, required, generated, place, not_null, strict in rows
             }
             indexes: dict[str, list[str | None]] = {}
             for index, partial, column, folds in self._rows(_query("unique_indexes"), (plain,)):
                 indexes.setdefault(index, []).append(None if partial or folds else column)
-        primary = {place: column for column, _, _, _, place in rows if place}
+        primary = {place: column for column, _, _, _, place, _, _ in rows if place}
         key = tuple(primary[place] for place in sorted(primary))
         keys = [tuple(n for n in names if n) for names in indexes.values() if None not in names]
         if key and key not in keys:
@@ -175,9 +182,9 @@ class SQLiteDialect:
             for step in steps:
                 self._write(step)
 
-    def converter(self, column: Column, target: TargetColumn) -> Converter | None:
-        """See `values.converter`."""
-        return values.converter(column, target)
+    def conversion(self, column: Column, target: TargetColumn) -> Conversion:
+        """See `values.conversion`."""
+        return values.conversion(column, target)
 
     def _write(self, step: Step) -> None:
         statements = self._statements_for(step.shape)

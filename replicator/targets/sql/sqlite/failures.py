@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from replicator.errors import DeliveryStopped, ReplicatorError, TargetUnavailable
-from replicator.targets.sql.dialect import Refused
+from replicator.targets.sql.conversion import Refused
 
 _REFUSED = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG", "SQLITE_RANGE")
 _UNAVAILABLE = (

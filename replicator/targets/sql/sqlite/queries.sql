@@ -7,8 +7,9 @@ ORDER BY name = ? DESC LIMIT 1
 -- name: columns
 SELECT c.name, lower(c.type),
        c."notnull" AND c.dflt_value IS NULL AND NOT (c.pk = 1 AND lower(c.type) = 'integer'),
-       c.hidden IN (2, 3), c.pk
-FROM pragma_table_xinfo(?) c
+       c.hidden IN (2, 3), c.pk, c."notnull", l.strict
+FROM pragma_table_list(?) l, pragma_table_xinfo(l.name) c
+WHERE l.schema = 'main'
 ORDER BY c.cid
 
 -- name: unique_indexes

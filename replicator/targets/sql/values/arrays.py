@@ -1,0 +1,69 @@
+"""PostgreSQL's arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from replicator.targets.sql.conversion import Conversion
+from replicator.targets.sql.values.characters import text_check
+from replicator.targets.sql.values.holding import Arrays, Documents, Holding, Texts
+from replicator.targets.sql.values.outcome import after, converted, exact, refused
+from triggers.model import Column
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def from_array(column: Column, holding: Holding) -> Conversion:
+    """ARRAY: a JSON array, or the text of one with bounds of its own."""
+    match holding:
+        case Arrays() if _widens(column.native, holding.element):
+            return exact(array_literal)
+        case Documents():
+            return converted("as a JSON array", json_text)
+        case Texts():
+            return converted("as a JSON array", after(json_text, text_check(holding)))
+        case _:
+            return refused()
+
+
+def array_literal(value: Any) -> Any:
+    """A JSON array as PostgreSQL writes arrays: `{1,NULL,"a b",{2}}`."""
+    if not isinstance(value, list):
+        return value
+    return "{" + ",".join(map(_element, value)) + "}"
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON text, decimals with all their digits."""
+    return _encode(value).decode()
+
+
+_WIDER = ("smallint", "integer", "bigint", "numeric")
+
+
+def _widens(native: str, element: str) -> bool:
+    own = native.lower().rstrip("[]")
+    if own == element or (element == "text" and own.startswith("character varying")):
+        return True
+    if own in _WIDER and element in _WIDER:
+        return _WIDER.index(own) <= _WIDER.index(element)
+    # The name of a domain does not tell its element.
+    return not native.endswith("[]") and element == "text"
+
+
+def _element(value: Any) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case list():
+            return str(array_literal(value))
+        case bool():
+            return "t" if value else "f"
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case dict():
+            return _element(json_text(value))
+        case _:
+            return str(value)
