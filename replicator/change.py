@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
+
+from replicator.errors import SourceUnavailable
+
+T = TypeVar("T")
 
 Row = dict[str, Any]
 """Column name -> wire value: int, Decimal, str, bool, None or a list of these (wire-format.md)."""
@@ -36,7 +42,54 @@ class Change(msgspec.Struct, array_like=True, gc=False):
         return self.after if self.after is not None else self.before or {}
 
 
-_decoder = msgspec.json.Decoder(list[Change], float_hook=Decimal)
+class RawChange(msgspec.Struct, array_like=True, gc=False):
+    """A `Change` whose images are still JSON: what it takes to find out which ones matter."""
+
+    id: int
+    table: str
+    op: Operation
+    before: msgspec.Raw
+    after: msgspec.Raw
+
+    @property
+    def image(self) -> msgspec.Raw:
+        """The image that identifies the row: `before` for a deletion, else `after`."""
+        return self.before if self.op == "D" else self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some changes, as a JSON array of outbox lines, which are arrays of a `Change`'s fields."""
+
+    json: bytes
+    count: int
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes], count: int | None = None) -> Block:
+        """Join lines; one that holds `count` changes has commas in between."""
+        return cls(b"[" + b",".join(lines) + b"]", len(lines) if count is None else count)
+
+    def changes(self) -> list[Change]:
+        """Decode the changes, keeping every digit."""
+        return self._whole(_decoder.decode(self.json))
+
+    def raw_changes(self) -> list[RawChange]:
+        """Decode all but the images, which stay part of `json`."""
+        return self._whole(_raw_decoder.decode(self.json))
+
+    def _whole(self, changes: list[T]) -> list[T]:
+        if len(changes) != self.count:
+            raise SourceUnavailable(f"the source sent {len(changes)} of {self.count} changes")
+        return changes
+
+
+def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """Return a decoder that keeps every digit: integers, and Decimal for all other numbers."""
+    return msgspec.json.Decoder(kind, float_hook=Decimal)
+
+
+_decoder = decoder(list[Change])
+_raw_decoder = decoder(list[RawChange])
 
 
 def decode_changes(lines: list[bytes]) -> list[Change]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from replicator.change import Change
+from replicator.change import Block, Change
 from triggers.model import Table
 
 
@@ -95,7 +95,7 @@ class Target(Protocol):
         keeps none, or nothing was ever delivered.
         """
 
-    def deliver(self, work: Round, blocks: Iterable[Sequence[Change]], park: Park) -> Outcome:
+    def deliver(self, work: Round, blocks: Iterable[Block], park: Park) -> Outcome:
         """Make one round durable, progress included, before returning.
 
         `blocks` yields the round's changes of this delivery's tables in order of id; it can be

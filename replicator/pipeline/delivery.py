@@ -11,7 +11,7 @@ from itertools import chain
 
 import tenacity
 
-from replicator.change import Change
+from replicator.change import Block
 from replicator.errors import DeliveryStopped, describe, needs_somebody
 from replicator.pipeline import owner
 from replicator.pipeline.batches import Batches
@@ -221,7 +221,7 @@ class Delivery:
         if progress is not None:
             self._progress = self._reached = progress
 
-    def _deliver(self, work: Round, blocks: Iterator[Sequence[Change]]) -> None:
+    def _deliver(self, work: Round, blocks: Iterator[Block]) -> None:
         first = next(blocks, None)
         self._reached = work.reached
         if first is not None:
@@ -229,7 +229,7 @@ class Delivery:
         elif time.monotonic() - self._moved_at > PROGRESS_SECONDS or self._at_end():
             self._move_progress(())
 
-    def _move_progress(self, blocks: Iterable[Sequence[Change]], work: Round | None = None) -> None:
+    def _move_progress(self, blocks: Iterable[Block], work: Round | None = None) -> None:
         """Deliver everything read since the target's progress as one round."""
         whole = Round(
             previous=self._kept,

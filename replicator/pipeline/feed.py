@@ -1,4 +1,4 @@
-"""Reading ahead: the next changes are read and decoded while a target still writes.
+"""Reading ahead: the next changes are read while a target still writes.
 
 A feed runs in a thread of its own and keeps a bounded number of bytes ready, in blocks, round
 after round. The delivery takes rounds out of it in order.
@@ -11,15 +11,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from replicator.change import Change, decode_changes
-from replicator.errors import SourceUnavailable
+from replicator.change import Block
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import Progress, Round
-from replicator.pipeline.reader import Block, ChangeReader
+from replicator.pipeline.reader import ChangeReader
 from replicator.pipeline.signal import BatchSignal
 
 AHEAD_BYTES = 8 << 20
-ROUND_ROWS = 100_000
+ROUND_ROWS = 250_000
 LOOK_AGAIN = 1.0
 """Seconds after which new batches are looked for unasked: another replicator may have sealed."""
 
@@ -29,12 +28,6 @@ CLOSE_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class _Start:
     work: Round
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    changes: list[Change]
-    size: int
 
 
 class _End:
@@ -91,13 +84,13 @@ class Feed:
         self._position = start
         self._planned = planned
         self._new_batch = new_batch
-        self._ready: queue.SimpleQueue[_Start | _Block | _End | _Failure] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[_Start | Block | _End | _Failure] = queue.SimpleQueue()
         self._room = _Room(AHEAD_BYTES)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
-    def next_round(self, timeout: float) -> tuple[Round, Iterator[Sequence[Change]]] | None:
+    def next_round(self, timeout: float) -> tuple[Round, Iterator[Block]] | None:
         """Return the next round and its changes, block by block; None after `timeout` seconds.
 
         The blocks must be used up before the next call. Raises what the reading raised.
@@ -121,13 +114,13 @@ class Feed:
         self._new_batch.wake()
         self._thread.join(CLOSE_SECONDS)
 
-    def _blocks(self) -> Iterator[Sequence[Change]]:
+    def _blocks(self) -> Iterator[Block]:
         while True:
             item = self._ready.get()
             match item:
-                case _Block(changes, size):
-                    yield changes
-                    self._room.give(size)
+                case Block(json):
+                    yield item
+                    self._room.give(len(json))
                 case _End():
                     return
                 case _Failure(error):
@@ -146,11 +139,10 @@ class Feed:
                 self._planned = None
                 self._ready.put(_Start(waiting.work))
                 for block in self._reader.read(waiting.ids, self._tables):
-                    size = len(block.lines)
-                    self._room.take(size)
+                    self._room.take(len(block.json))
                     if self._stopping.is_set():
                         return
-                    self._ready.put(_Block(_decode(block), size))
+                    self._ready.put(block)
                 self._ready.put(_End())
                 self._position = waiting.work.reached
         except Exception as error:  # noqa: BLE001 - handed to the delivery, which decides
@@ -158,10 +150,3 @@ class Feed:
         finally:
             self._reader.close()
             self._batches.close()
-
-
-def _decode(block: Block) -> list[Change]:
-    changes = decode_changes([block.lines])
-    if len(changes) != block.count:
-        raise SourceUnavailable(f"the source sent {len(changes)} of {block.count} changes")
-    return changes

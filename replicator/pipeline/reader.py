@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from replicator.change import Block
 from replicator.pipeline.ranges import Range
 
 BLOCK_LINES = 1_000
 BLOCK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some outbox lines: one JSON array of a `Change`'s fields each, with commas in between."""
-
-    lines: bytes
-    count: int
 
 
 class ChangeReader(Protocol):
@@ -42,7 +34,7 @@ def blocks(lines: Iterator[bytes]) -> Iterator[Block]:
         block.append(line)
         size += len(line)
         if size >= BLOCK_BYTES or len(block) >= BLOCK_LINES:
-            yield Block(b",".join(block), len(block))
+            yield Block.of(block)
             block, size = [], 0
     if block:
-        yield Block(b",".join(block), len(block))
+        yield Block.of(block)

@@ -14,10 +14,11 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor, SSCursor
 from sqlalchemy import Engine
 
+from replicator.change import Block
 from replicator.errors import DeliveryStopped, SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
-from replicator.pipeline.reader import BLOCK_BYTES, Block, blocks
+from replicator.pipeline.reader import BLOCK_BYTES, blocks
 from replicator.sources.connection import DriverConnection
 
 SPAN = 500
@@ -78,12 +79,12 @@ class MysqlReader:
                     size += count * OTHERS
                     joins = size < longest
                     if joins:
-                        yield Block(lines.encode(), count)
+                        yield Block.of([lines.encode()], count)
                         continue
                 found = 0
                 for block in blocks(_lines(connection, (first, last, tables))):
                     yield block
-                    found += len(block.lines)
+                    found += len(block.json)
                 joins = found < BLOCK_BYTES
 
 

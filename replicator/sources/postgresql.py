@@ -11,10 +11,11 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 from sqlalchemy import Engine
 
+from replicator.change import Block
 from replicator.errors import SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
-from replicator.pipeline.reader import Block, blocks
+from replicator.pipeline.reader import blocks
 from replicator.sources.connection import DriverConnection
 from triggers.outbox import Outbox
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Engine
 
+from replicator.change import Block
 from replicator.errors import SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
-from replicator.pipeline.reader import Block, blocks
+from replicator.pipeline.reader import blocks
 from replicator.sources.connection import DriverConnection
 
 SPAN = 20_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from replicator.change import Change, Operation, Row
 from replicator.pipeline.contract import DeliveryName, Outcome, Parked, Progress, Round
 from replicator.targets.sql import SqlTarget
 from replicator.targets.sql.engines import definition_for
+from tests.blocks import in_blocks
 from tests.servers import Database
 from triggers.model import Column, Kind, Table
 
@@ -42,11 +43,6 @@ class Numbers:
         before = row if op == "D" else None
         after = row if op in ("I", "U") else None
         return Change(self.last, table.name, op, before, after, None, "2026-11-21T00:00:00.000000")
-
-
-def in_blocks(changes: Sequence[Change], size: int = 7) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), size):
-        yield changes[start : start + size]
 
 
 @dataclass
@@ -101,7 +97,7 @@ class TargetDatabase:
             progress = target.open({table.name: table for table in (*tables, FILLER)})
             assert progress == self.progress
             work = self.work()
-            outcome = target.deliver(work, in_blocks(self.padded(changes)), self.park)
+            outcome = target.deliver(work, in_blocks(self.padded(changes), 7), self.park)
         finally:
             target.close()
         self.progress = work.reached

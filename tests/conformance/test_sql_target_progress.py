@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from replicator.change import Change
+from replicator.change import Block, Change
 from replicator.errors import ReplicatorError, TargetUnavailable
 from replicator.pipeline.contract import Outcome, Progress, ProgressConflict, Round
+from tests.blocks import block
 from tests.conformance.sql_target import FILLER, FILLER_DDL, ITEM, ITEM_DDL, Numbers, TargetDatabase
 from tests.conftest import MakeDatabase
 from tests.servers import DATABASE_KINDS, Database, TCPProxy
@@ -94,7 +95,7 @@ def test_another_progress_is_a_conflict(database: TargetDatabase, other: Progres
     target.open({ITEM.name: ITEM})
     work = Round(other, Progress("epoch", 2, "mark 2"), 2, 3)
     with pytest.raises(ProgressConflict):
-        target.deliver(work, [items(3)], database.park)
+        target.deliver(work, [block(items(3))], database.park)
     target.close()
     assert database.rows("SELECT count(*) FROM audit") == [(1,)]
 
@@ -112,7 +113,7 @@ def test_of_two_replicators_one_applies_a_round(database: TargetDatabase, first:
     def run(number: int) -> bool:
         at_once.wait()
         try:
-            targets[number].deliver(work, [items(200)], database.park)
+            targets[number].deliver(work, [block(items(200))], database.park)
         except ProgressConflict:
             return False
         finally:
@@ -131,14 +132,14 @@ def test_a_crash_before_the_commit_leaves_nothing(database: TargetDatabase, coun
     target = database.target()
     target.open({ITEM.name: ITEM, FILLER.name: FILLER})
 
-    def blocks() -> Iterator[Sequence[Change]]:
-        yield items(count)
+    def blocks() -> Iterator[Block]:
+        yield block(items(count))
         n = Numbers()
-        yield [n.change(ITEM, "T"), n.change(ITEM, "I", id=1, code="after")]
+        yield block([n.change(ITEM, "T"), n.change(ITEM, "I", id=1, code="after")])
         if database.database.kind == "sqlite":
             raise TargetUnavailable("as if")
         kill_sessions(database.database)
-        yield [n.change(FILLER, "I", id=1)]
+        yield block([n.change(FILLER, "I", id=1)])
 
     with pytest.raises(TargetUnavailable):
         target.deliver(database.work(), blocks(), database.park)
@@ -167,8 +168,8 @@ def test_a_commit_whose_answer_is_lost_is_found_again(
         target.open({ITEM.name: ITEM})
         work = behind.work()
 
-        def blocks() -> Iterator[Sequence[Change]]:
-            yield items(5)
+        def blocks() -> Iterator[Block]:
+            yield block(items(5))
             threading.Timer(0.5, proxy.cut).start()
             proxy.stall()
 
@@ -194,7 +195,7 @@ def test_parking_comes_before_the_commit(database: TargetDatabase) -> None:
         raise ReplicatorError("the dead letter cannot be kept")
 
     with pytest.raises(ReplicatorError, match="dead letter"):
-        target.deliver(database.work(), [changes], park)
+        target.deliver(database.work(), [block(changes)], park)
     target.close()
     assert database.rows("SELECT count(*) FROM item") == [(0,)]
     assert database.rows("SELECT count(*) FROM replicator_progress") == [(0,)]

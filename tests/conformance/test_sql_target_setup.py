@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from replicator.errors import DeliveryStopped, ReplicatorError, TargetUnavailable
 from replicator.targets.sql import SqlTarget, create_statements, missing_tables, problems
+from tests.blocks import block
 from tests.conformance.sql_target import (
     DELIVERY,
     FILLER,
@@ -345,7 +346,7 @@ class TestConnections:
         database.execute("DROP TABLE filler")
         n = Numbers()
         with pytest.raises(DeliveryStopped, match="tables create"):
-            target.deliver(database.work(), [[n.change(FILLER, "I", id=1)]], database.park)
+            target.deliver(database.work(), [block([n.change(FILLER, "I", id=1)])], database.park)
         target.close()
 
 

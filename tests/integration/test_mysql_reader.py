@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from replicator.change import decode_changes
 from replicator.sources.mysql import LONGEST, SPAN, MysqlReader
 from tests.conftest import MakeDatabase
 from tests.servers import DatabaseKind
@@ -34,8 +33,8 @@ def test_small_and_large_rows_in_any_mixture(
     finally:
         reader.close()
         engine.dispose()
-    changes = [change for block in blocks for change in decode_changes([block.lines])]
-    assert [block.count for block in blocks] == [len(decode_changes([b.lines])) for b in blocks]
+    changes = [change for block in blocks for change in block.changes()]
+    assert [block.count for block in blocks] == [len(b.changes()) for b in blocks]
     assert [change.row["id"] for change in changes] == list(range(len(sizes)))
     assert [len(change.row["note"]) for change in changes] == sizes
     assert any(block.count == SPAN for block in blocks)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from replicator.change import Change
+from replicator.change import Block
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName, Outcome, Park, Progress, Round
 from replicator.targets.backup.segment import (
@@ -51,7 +51,7 @@ class BackupTarget:
             self._newest = next(reversed(list_segments(self._folder.path)), None)
         return None
 
-    def deliver(self, work: Round, blocks: Iterable[Sequence[Change]], park: Park) -> Outcome:  # noqa: ARG002
+    def deliver(self, work: Round, blocks: Iterable[Block], park: Park) -> Outcome:  # noqa: ARG002
         """Publish the round's segment, then its checksum file. Nothing is ever parked."""
         header = SegmentHeader(
             route=self._delivery.route,
@@ -64,12 +64,10 @@ class BackupTarget:
         draft: Draft | None = None
         with ExitStack() as stack:
             for block in blocks:
-                if not block:
-                    continue
                 if draft is None:
                     self._check_history(header)
                     draft = self._draft(stack, segment_name(header.first_batch, header.last_batch))
-                draft.append(writer.add(block))
+                draft.append(writer.add(block.changes()))
             if draft is not None:
                 draft.append(writer.end())
                 checksum = self._draft(stack, checksum_path(draft.path).name)

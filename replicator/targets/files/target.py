@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from replicator.change import Change
+from replicator.change import Block, Change
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName, Outcome, Park, Parked, Progress, Round
 from replicator.targets.files.csv_format import CsvFile
@@ -65,7 +65,7 @@ class FilesTarget:
             folder.prepare()
         return None
 
-    def deliver(self, work: Round, blocks: Iterable[Sequence[Change]], park: Park) -> Outcome:
+    def deliver(self, work: Round, blocks: Iterable[Block], park: Park) -> Outcome:
         """Publish one file for each table that has a line in this round."""
         files: dict[str, _TableFile] = {}
         changes = parked = 0
@@ -73,7 +73,7 @@ class FilesTarget:
         captured_at = ""  # of the round's first change
         with ExitStack() as stack:
             for block in blocks:
-                for table, table_changes in _by_table(block).items():
+                for table, table_changes in _by_table(block.changes()).items():
                     captured_at = captured_at or table_changes[0].captured_at
                     if table not in files:
                         csv_file = CsvFile(self._table(table), self._encoding)
@@ -81,7 +81,7 @@ class FilesTarget:
                         files[table] = _TableFile(csv_file, name, self._folders)
                         stack.callback(files[table].discard)
                     pending += files[table].add(table_changes)
-                changes += len(block)
+                changes += block.count
                 if len(pending) >= _PARK_AT_ONCE:
                     park(pending)
                     parked += len(pending)
@@ -177,9 +177,9 @@ class _TableFile:
             draft.append(data)
 
 
-def _by_table(block: Sequence[Change]) -> dict[str, list[Change]]:
+def _by_table(changes: Sequence[Change]) -> dict[str, list[Change]]:
     """Changes of one block by table, tables in order of their first change."""
     tables: dict[str, list[Change]] = {}
-    for change in block:
+    for change in changes:
         tables.setdefault(change.table, []).append(change)
     return tables

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 
-from replicator.change import Change, Row
-from replicator.targets.sql.chunk import NetEffect, net_effect
+from msgspec import Raw
+
+from replicator.targets.sql.chunk import Effects, NetEffect
 from replicator.targets.sql.dialect import Dialect, Refused
 from replicator.targets.sql.plan import TablePlan
 
@@ -17,17 +18,16 @@ class BulkWriter:
         self._dialect = dialect
         self._plans = plans
 
-    def write(self, changes: Sequence[Change]) -> int | None:
-        """Write all of them and return the number of rows; None: refused, and nothing written."""
+    def write(self, effects: Effects) -> int | None:
+        """Write everything and return the number of rows; None: refused, and nothing written."""
         self._dialect.savepoint("bulk")
         try:
-            return self._write(changes)
+            return self._write(effects)
         except Refused:
             self._dialect.rollback_to_savepoint("bulk")
             return None
 
-    def _write(self, changes: Sequence[Change]) -> int:
-        effects = net_effect(changes, self._plans)
+    def _write(self, effects: Effects) -> int:
         parents_first = [name for name in self._plans if name in effects]
         children_first = parents_first[::-1]
         rows = 0
@@ -46,7 +46,7 @@ class BulkWriter:
         if effect.inserts and plan.trusts_inserts:
             self._dialect.savepoint("inserts")
             try:
-                for shape, values in plan.images(list(effect.inserts.values())):
+                for shape, values in plan.images(effect.inserts, effect.earlier):
                     self._dialect.insert_all(shape, values)
                 remaining = effect.upserts
             except Refused as refused:
@@ -58,12 +58,12 @@ class BulkWriter:
         else:
             remaining = rows
         if remaining:
-            for shape, values in plan.images(list(remaining.values())):
+            for shape, values in plan.images(remaining, effect.earlier):
                 self._dialect.upsert_all(shape, values)
         return len(rows)
 
-    def _delete(self, table: str, deletes: Mapping[Hashable, Row]) -> int:
+    def _delete(self, table: str, deletes: Mapping[Hashable, Raw]) -> int:
         if deletes:
-            shape, keys = self._plans[table].keys(deletes.values())
+            shape, keys = self._plans[table].keys(list(deletes.values()))
             self._dialect.delete_all(shape, keys)
         return len(deletes)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from operator import itemgetter
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
-from replicator.change import Change, Row
+from msgspec import Raw
+
+from replicator.change import RawChange, Row
 from replicator.targets.sql.dialect import Converter, Shape, Step, TargetColumn, TargetTable, Values
+from replicator.targets.sql.images import ColumnMissing, Columns, to_row
 from triggers.model import Kind, Table
 
-_UNBOUNDED = {
-    Kind.TEXT,
-    Kind.BYTES,
-    Kind.JSON,
-    Kind.ARRAY,
-    Kind.GEOMETRY,
-    Kind.DYNAMIC,
-    Kind.OTHER,
-    Kind.DECIMAL,
-}
-_SHORT = 1000  # characters: no column of this length makes a row large
-_ROW_BYTES = 250
+_IMAGE_BYTES = 16 << 20
+"""JSON of images that is decoded at a time: what they become takes up to four times as much."""
 
 
 class TablePlan:
@@ -52,12 +43,9 @@ class TablePlan:
         self._shapes: dict[tuple[str, ...], Shape] = {}
         self._key_shape = self._make_shape(source.key, insertable=False)
         self._required = {column.name for column in target.columns.values() if column.required}
-        self._wide = [
-            column.name
-            for column in source.columns
-            if column.kind in _UNBOUNDED and not 0 < (column.length or 0) <= _SHORT
-        ]
-        self.key_of = _key_reader(source)
+        self._key = Columns(source.key)
+        self._whole = Columns(self._names)
+        self._key_is_array = any(source.column(name).kind is Kind.ARRAY for name in source.key)
 
     @property
     def covers_target(self) -> bool:
@@ -70,64 +58,70 @@ class TablePlan:
         """Whether keys that differ may be equal in the target."""
         return any(column.folds for column in self._key_shape.columns)
 
-    def weight(self, row: Row) -> int:
-        """About how many bytes a row takes."""
-        size = _ROW_BYTES
-        for name in self._wide:
-            value = row.get(name)
-            if value.__class__ is str or value.__class__ is list:
-                size += len(value)
-        return size
+    def is_whole(self, image: Raw) -> bool:
+        """Whether an image holds every column, so that it could make the row anew."""
+        try:
+            self._whole.of_each([image])
+        except ColumnMissing:
+            return False
+        return True
 
-    def is_whole(self, change: Change) -> bool:
-        """Whether a change holds every column, so that it could make the row anew."""
-        return change.after is not None and all(name in change.after for name in self._names)
+    def keys_of(self, images: Sequence[Raw]) -> Sequence[Hashable]:
+        """What tells rows apart, for each image."""
+        if len(self.source.key) == 1 and not self._key_is_array:
+            return self._key.first_of_each(images)
+        keys = self._key.of_each(images)
+        return list(map(repr, keys)) if self._key_is_array else keys
 
-    def step(self, change: Change) -> Step:
+    def step(self, change: RawChange) -> Step:
         """A change of a row by itself."""
-        if change.after is None:
-            ((shape, rows),) = [self.keys([change.row])]
+        if change.op == "D":
+            shape, rows = self.keys([change.before])
             return Step("delete", shape, rows[0])
-        ((shape, rows),) = self.images([change.after])
+        ((shape, rows),) = self.images({None: change.after})
         return Step("upsert", shape, rows[0])
 
-    def keys(self, rows: Iterable[Row]) -> tuple[Shape, Sequence[Values]]:
-        """The key's values of rows."""
-        return self._key_shape, self._values(self.source.key, rows)
+    def keys(self, images: Sequence[Raw]) -> tuple[Shape, Sequence[Values]]:
+        """The key's values out of images."""
+        return self._key_shape, self._convert(self.source.key, self._key.of_each(images))
 
-    def images(self, rows: Sequence[Row]) -> list[tuple[Shape, Sequence[Values]]]:
-        """Rows as values, grouped by the columns that they hold, in order within a group."""
-        try:
-            return [(self._shape(self._names), self._values(self._names, rows))]
-        except KeyError:
-            pass  # images from before a column was added
-        groups: dict[tuple[str, ...], list[Row]] = {}
-        for row in rows:
+    def images(
+        self,
+        images: Mapping[Hashable, Raw],
+        earlier: Callable[[], Mapping[Hashable, Sequence[Raw]]] = dict,
+    ) -> Iterator[tuple[Shape, Sequence[Values]]]:
+        """Images by key as values, some at a time, alike in the columns that they hold.
+
+        Columns that an image lacks are taken from the row's `earlier` images, where they hold them.
+        """
+        for part in _portions(images):
+            try:
+                rows = self._whole.of_each(list(part.values()))
+            except ColumnMissing:  # images from before a column was added
+                yield from self._parts(part, earlier())
+            else:
+                yield self._shape(self._names), self._convert(self._names, rows)
+
+    def _parts(
+        self, images: Mapping[Hashable, Raw], earlier: Mapping[Hashable, Sequence[Raw]]
+    ) -> Iterator[tuple[Shape, Sequence[Values]]]:
+        groups: dict[tuple[str, ...], list[Values]] = {}
+        for key, image in images.items():
+            row: Row = {}
+            for known in (*earlier.get(key, ()), image):
+                row |= to_row(known)
             names = tuple(name for name in self._names if name in row)
-            groups.setdefault(names, []).append(row)
-        return [(self._shape(names), self._values(names, group)) for names, group in groups.items()]
+            groups.setdefault(names, []).append([row[name] for name in names])
+        for names, rows in groups.items():
+            yield self._shape(names), self._convert(names, rows)
 
-    def _values(self, names: tuple[str, ...], rows: Iterable[Row]) -> Sequence[Values]:
-        values: list[Any] = (
-            [(row[names[0]],) for row in rows]
-            if len(names) == 1
-            else list(map(itemgetter(*names), rows))
-        )
+    def _convert(self, names: tuple[str, ...], rows: Sequence[Values]) -> Sequence[Values]:
         conversions = [
             (place, self._converters[name])
             for place, name in enumerate(names)
             if name in self._converters
         ]
-        if not conversions:
-            return values
-        for number, row in enumerate(values):
-            converted = list(row)
-            for place, convert in conversions:
-                value = converted[place]
-                if value is not None:
-                    converted[place] = convert(value)
-            values[number] = converted
-        return values
+        return [_converted(row, conversions) for row in rows] if conversions else rows
 
     def _shape(self, names: tuple[str, ...]) -> Shape:
         shape = self._shapes.get(names)
@@ -146,9 +140,26 @@ class TablePlan:
         )
 
 
-def _key_reader(table: Table) -> Callable[[Row], Hashable]:
-    """What tells rows apart: the key's value, or values."""
-    read: Callable[[Row], Any] = itemgetter(*table.key)
-    if any(table.column(name).kind is Kind.ARRAY for name in table.key):
-        return lambda row: repr(read(row))
-    return read
+def _converted(row: Values, conversions: Sequence[tuple[int, Converter]]) -> Values:
+    converted = list(row)
+    for place, convert in conversions:
+        value = converted[place]
+        if value is not None:
+            converted[place] = convert(value)
+    return converted
+
+
+def _portions(images: Mapping[Hashable, Raw]) -> Iterator[Mapping[Hashable, Raw]]:
+    """Divide images into parts of a bounded size; most often there is only one."""
+    if sum(map(len, images.values())) <= _IMAGE_BYTES:
+        yield images
+        return
+    part: dict[Hashable, Raw] = {}
+    size = 0
+    for key, image in images.items():
+        if part and size + len(image) > _IMAGE_BYTES:
+            yield part
+            part, size = {}, 0
+        part[key] = image
+        size += len(image)
+    yield part

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import NullPool
 from sqlalchemy.engine import URL
 
-from replicator.change import Change
+from replicator.change import Block
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import (
     DeliveryName,
@@ -68,7 +68,7 @@ class SqlTarget:
         self._plans = {plan.source.name: plan for plan in arrange(plans, references)}
         return self._dialect.read_progress(self._delivery)
 
-    def deliver(self, work: Round, blocks: Iterable[Sequence[Change]], park: Park) -> Outcome:
+    def deliver(self, work: Round, blocks: Iterable[Block], park: Park) -> Outcome:
         """Apply a round in one transaction."""
         writer = ChunkWriter(self._dialect, self._plans)
         changes = rows = parked = 0

@@ -23,15 +23,15 @@ class ChunkWriter:
 
     def write(self, chunk: Chunk) -> Written:
         """Write a chunk into the open transaction; refused changes are returned, not raised."""
-        written = self._write_rows(chunk.changes)
+        written = self._write_rows(chunk)
         self._empty_tables(chunk.truncates, written)
         return written
 
-    def _write_rows(self, changes: Sequence[Change]) -> Written:
-        rows = self._bulk.write(changes) if len(changes) > SMALL else None
+    def _write_rows(self, chunk: Chunk) -> Written:
+        rows = self._bulk.write(chunk.effects) if chunk.taken > SMALL else None
         if rows is not None:
             return Written(rows)
-        return StrictOrder(self._dialect, self._plans, self._bulk).write(changes)
+        return StrictOrder(self._dialect, self._plans, self._bulk).write(chunk)
 
     def _empty_tables(self, truncates: Sequence[Change], written: Written) -> None:
         """Empty tables, children first."""

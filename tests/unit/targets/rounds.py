@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from replicator.change import Change, Operation, Row
+from replicator.change import Block, Change, Operation, Row
 from replicator.pipeline.contract import DeliveryName, Parked, Progress, Round
+from tests import blocks
 from triggers.model import Column, Kind, Table
 
 DELIVERY = DeliveryName("orders", "partner")
@@ -74,9 +75,8 @@ def work(first: int = 7, last: int = 9, *, epoch: str = "e1", mark: str = "") ->
     return Round(None, Progress(epoch, last, mark or f"m{last}"), first, len(CHANGES))
 
 
-def in_blocks(changes: Sequence[Change], size: int = 2) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), size):
-        yield changes[start : start + size]
+def in_blocks(changes: Sequence[Change], size: int = 2) -> Iterator[Block]:
+    return blocks.in_blocks(changes, size)
 
 
 class ParkedList:

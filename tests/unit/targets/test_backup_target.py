@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from replicator.change import Change
+from replicator.change import Block
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName, Outcome, Round, Target
 from replicator.targets.backup import BackupTarget, list_segments, read_segment
 from replicator.targets.files import folder as folder_module
+from tests.blocks import block
 from tests.unit.targets.rounds import (
     CHANGES,
     DELIVERY,
@@ -56,8 +57,8 @@ def test_a_repeated_round_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_rounds_follow_one_another(tmp_path: Path) -> None:
     target = opened(tmp_path)
     for batch in (1, 2, 3):
-        target.deliver(work(batch, batch), [[line(batch, None)]], no_park)
-    opened(tmp_path).deliver(work(9, 12), [[line(12, None)]], no_park)
+        target.deliver(work(batch, batch), [block([line(batch, None)])], no_park)
+    opened(tmp_path).deliver(work(9, 12), [block([line(12, None)])], no_park)
     read = [
         change.id for path in list_segments(tmp_path / "orders") for change in read_segment(path)[1]
     ]
@@ -65,14 +66,14 @@ def test_rounds_follow_one_another(tmp_path: Path) -> None:
 
 
 def test_a_round_without_changes_writes_nothing(tmp_path: Path) -> None:
-    outcome = opened(tmp_path).deliver(work(), iter([[], []]), no_park)
+    outcome = opened(tmp_path).deliver(work(), iter([]), no_park)
     assert outcome == Outcome(changes=0, written=0)
     assert contents(tmp_path) == {}
 
 
 def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    def failing() -> Iterator[Sequence[Change]]:
-        yield CHANGES
+    def failing() -> Iterator[Block]:
+        yield block(CHANGES)
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -125,7 +126,7 @@ def test_segments_of_another_history_are_never_replaced(tmp_path: Path, other: R
 def test_a_damaged_newest_segment_does_not_stop_the_next_ones(tmp_path: Path) -> None:
     opened(tmp_path).deliver(work(), in_blocks(CHANGES), no_park)
     (tmp_path / "orders" / NAME).write_bytes(b"damaged")
-    opened(tmp_path).deliver(work(10, 10), [[line(8, None)]], no_park)
+    opened(tmp_path).deliver(work(10, 10), [block([line(8, None)])], no_park)
     assert len(list_segments(tmp_path / "orders")) == 2
 
 
@@ -138,9 +139,9 @@ def test_a_route_name_stays_inside_the_backup_folder(tmp_path: Path) -> None:
 
 
 def test_a_large_round_is_streamed_both_ways(tmp_path: Path) -> None:
-    def blocks() -> Iterator[Sequence[Change]]:
+    def blocks() -> Iterator[Block]:
         for start in range(0, 30_000, 1000):
-            yield [line(number, "x" * 100) for number in range(start, start + 1000)]
+            yield block([line(number, "x" * 100) for number in range(start, start + 1000)])
 
     target = opened(tmp_path)
     tracemalloc.start()

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from replicator.change import Change
+from replicator.change import Block, Change
 from replicator.errors import DeliveryStopped, TargetUnavailable
 from replicator.pipeline.contract import Outcome, Parked, Target
 from replicator.targets.files import FilesTarget
 from replicator.targets.files import folder as folder_module
+from tests.blocks import block
 from tests.unit.targets.rounds import (
     CHANGES,
     DELIVERY,
@@ -64,13 +65,13 @@ def test_a_repeated_round_gives_the_same_files(tmp_path: Path, size: int) -> Non
 
 def test_a_round_without_changes_writes_no_file(tmp_path: Path) -> None:
     target = opened(tmp_path)
-    assert target.deliver(work(), iter([[], []]), no_park) == Outcome(changes=0, written=0)
+    assert target.deliver(work(), iter([]), no_park) == Outcome(changes=0, written=0)
     assert contents(tmp_path) == {}
 
 
 def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    def failing() -> Iterator[Sequence[Change]]:
-        yield CHANGES[:4]
+    def failing() -> Iterator[Block]:
+        yield block(CHANGES[:4])
         raise ConnectionError
 
     target = opened(tmp_path / "out", tmp_path / "copy")
@@ -80,8 +81,8 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
 
 
 def _deliver_and_die(out: Path, copy: Path) -> None:
-    def dying() -> Iterator[Sequence[Change]]:
-        yield [*CHANGES, line(8, "a change that the repetition does not have")]
+    def dying() -> Iterator[Block]:
+        yield block([*CHANGES, line(8, "a change that the repetition does not have")])
         os.kill(os.getpid(), signal.SIGKILL)
 
     opened(out, copy).deliver(work(), dying(), no_park)
@@ -122,20 +123,20 @@ def test_all_files_are_complete_before_the_first_is_published(
     def park(parked: Sequence[Parked]) -> None:
         steps.append(f"park {len(parked)}")
 
-    target = opened(tmp_path / "out", tmp_path / "copy")
-    target.deliver(work(), [[*CHANGES, line(9, "\ud800")]], park)
+    target = opened(tmp_path / "out", tmp_path / "copy", encoding="latin-1")
+    target.deliver(work(), in_blocks(CHANGES), park)
     assert steps[:4] == ["complete copy", "complete out"] * 2
     assert steps[4:] == ["park 1", *["publish copy"] * 2, *["publish out"] * 2]
 
 
 def test_a_row_that_the_encoding_cannot_hold_parks(tmp_path: Path) -> None:
     parked = ParkedList()
-    block = [
+    changes = [
         line(1, "plain"),
         line(2, f"{SECRET}中"),
         change(3, LINES, "U", {"id": 1, "note": "x"}),
     ]
-    outcome = opened(tmp_path, encoding="latin-1").deliver(work(), [block], parked)
+    outcome = opened(tmp_path, encoding="latin-1").deliver(work(), [block(changes)], parked)
     assert outcome == Outcome(changes=3, written=2, parked=1)
     assert [item.change.id for item in parked.parked] == [2]
     assert parked.parked[0].error == (
@@ -150,7 +151,7 @@ def test_many_parked_rows_are_not_collected(tmp_path: Path) -> None:
     def park(parked: Sequence[Parked]) -> None:
         calls.append(len(parked))
 
-    blocks = ([line(number, "中")] * 500 for number in range(7))
+    blocks = (block([line(number, "中")] * 500) for number in range(7))
     outcome = opened(tmp_path, encoding="ascii").deliver(work(), blocks, park)
     assert calls == [1000, 1000, 1000, 500]
     assert outcome == Outcome(changes=3500, written=0, parked=3500)
@@ -163,7 +164,7 @@ def test_a_failing_park_publishes_nothing(tmp_path: Path) -> None:
 
     target = opened(tmp_path, encoding="ascii")
     with pytest.raises(ConnectionError):
-        target.deliver(work(), [[line(1, "a"), line(2, "中")]], park)
+        target.deliver(work(), [block([line(1, "a"), line(2, "中")])], park)
     assert contents(tmp_path) == {}
 
 
@@ -177,11 +178,11 @@ def test_a_full_disk_tells_the_folder_and_no_value(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(TargetUnavailable) as caught:
-            target.deliver(work(), [[line(1, SECRET)]], no_park)
+            target.deliver(work(), [block([line(1, SECRET)])], no_park)
     assert str(tmp_path) in str(caught.value)
     assert SECRET not in str(caught.value)
     assert contents(tmp_path) == {}
-    target.deliver(work(), [[line(1, SECRET)]], no_park)
+    target.deliver(work(), [block([line(1, SECRET)])], no_park)
     assert len(contents(tmp_path)) == 1
 
 
@@ -201,7 +202,7 @@ def test_two_tables_never_share_a_name(tmp_path: Path, pattern: str, into: dict[
     with pytest.raises(DeliveryStopped, match=r"tables public.orders and public.order_lines would"):
         target.open(TABLES)
     target.open({LINES.name: LINES})
-    target.deliver(work(), [[line(1, "x")]], no_park)
+    target.deliver(work(), [block([line(1, "x")])], no_park)
     assert len(contents(tmp_path)) == 1
 
 
@@ -209,7 +210,7 @@ def test_a_table_that_is_not_known_any_more(tmp_path: Path) -> None:
     target = FilesTarget(tmp_path, PATTERN, "utf-8", None, DELIVERY)
     target.open({})
     with pytest.raises(DeliveryStopped, match=r"orders/partner: .* table public.order_lines"):
-        target.deliver(work(), [[line(1, SECRET)]], no_park)
+        target.deliver(work(), [block([line(1, SECRET)])], no_park)
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "hex"])
@@ -227,21 +228,21 @@ def test_a_round_over_more_tables_than_files_may_be_open(tmp_path: Path) -> None
     tables = {f"t{n}": LINES for n in range(200)}
     target = FilesTarget(tmp_path, PATTERN, "utf-8", None, DELIVERY)
     target.open(tables)
-    block = [Change(1, name, "T", None, None, None, "2026-11-21T13:14:15") for name in tables]
+    changes = [Change(1, name, "T", None, None, None, "2026-11-21T13:14:15") for name in tables]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(number) for number in os.listdir("/proc/self/fd"))  # noqa: PTH208
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 20, hard))
     try:
-        target.deliver(work(), [block], no_park)
+        target.deliver(work(), [block(changes)], no_park)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert len(contents(tmp_path)) == 200
 
 
 def test_a_large_round_is_streamed(tmp_path: Path) -> None:
-    def blocks() -> Iterator[Sequence[Change]]:
+    def blocks() -> Iterator[Block]:
         for start in range(0, 30_000, 1000):
-            yield [line(number, "x" * 100) for number in range(start, start + 1000)]
+            yield block([line(number, "x" * 100) for number in range(start, start + 1000)])
 
     target = opened(tmp_path / "out", tmp_path / "copy")
     tracemalloc.start()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import pytest
+from msgspec import Raw
 
-from replicator.change import Change, Operation
+from replicator.change import Change, Operation, Row
 from replicator.targets.sql import chunk
 from replicator.targets.sql.chunk import Chunk, cut, net_effect
 from replicator.targets.sql.dialect import Reference, TargetColumn, TargetTable
+from replicator.targets.sql.images import to_row
 from replicator.targets.sql.order import arrange
 from replicator.targets.sql.plan import TablePlan
+from tests.blocks import block, in_blocks, raw
 from triggers.model import Column, Kind, Table
 
 
@@ -30,20 +33,29 @@ def change(table: str, op: Operation, key: int = 0, text: str = "") -> Change:
     return Change(0, table, op, before, None if op == "T" else after, None, "")
 
 
+def decoded(images: Mapping[Hashable, Raw]) -> dict[Hashable, Row]:
+    """Images by key, as what they hold."""
+    return {key: to_row(image) for key, image in images.items()}
+
+
 def shapes(chunks: Sequence[Chunk]) -> list[str]:
     """Each chunk as the operations that it holds, truncations last."""
-    return ["".join(c.op for c in (*part.changes, *part.truncates)) for part in chunks]
+    return [
+        "".join(raw.op for piece in part.changes() for raw, _change in piece)
+        + "T" * len(part.truncates)
+        for part in chunks
+    ]
 
 
 def test_chunks_end_at_a_number_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk, "CHUNK_CHANGES", 3)
-    blocks = [[change("a", "I", k) for k in range(4)], [change("a", "U")] * 3]
-    assert shapes(list(cut(blocks, {"a": plan("a")}))) == ["III", "IUU", "U"]
+    blocks = in_blocks([change("a", "I", k) for k in range(4)] + [change("a", "U")] * 3, 2)
+    assert shapes(list(cut(blocks, {"a": plan("a")}))) == ["IIII", "UUU"]
 
 
 def test_chunks_end_at_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk, "CHUNK_BYTES", 10_000)
-    blocks = [[change("a", "I", k, "x" * 6_000) for k in range(4)], []]
+    blocks = in_blocks([change("a", "I", k, "x" * 6_000) for k in range(4)], 1)
     assert shapes(list(cut(blocks, {"a": plan("a")}))) == ["II", "II"]
 
 
@@ -56,7 +68,7 @@ def test_truncation_ends_a_chunk_and_voids_what_came_before() -> None:
         change("a", "I", 2),
         change("a", "T"),
     ]
-    chunks = list(cut([changes], {"a": plan("a"), "b": plan("b")}))
+    chunks = list(cut([block(changes)], {"a": plan("a"), "b": plan("b")}))
     assert shapes(chunks) == ["TT", "T"]
     assert sum(part.taken for part in chunks) == len(changes)
 
@@ -65,7 +77,7 @@ def test_a_row_that_comes_back_begins_a_chunk_where_others_went_along() -> None:
     plans = {"a": plan("a"), "b": plan("b")}
     arrange(list(plans.values()), [Reference("b", "a", acts=True)])
     changes = [change(t, op, k) for t in "ab" for k in (1, 2) for op in ("D", "I")]
-    assert shapes(list(cut([changes], plans))) == ["D", "ID", "IDIDI"]
+    assert shapes(list(cut([block(changes)], plans))) == ["D", "ID", "IDIDI"]
 
 
 def test_net_effect() -> None:
@@ -80,16 +92,40 @@ def test_net_effect() -> None:
         change("a", "D", 4),
         change("a", "U", 5, "u"),
     ]
-    effect = net_effect(changes, {"a": plan("a")})["a"]
-    assert effect.inserts == {1: {"id": 1, "t": "newer"}}
-    assert effect.upserts == {3: {"id": 3, "t": "back"}, 5: {"id": 5, "t": "u"}}
+    effect = net_effect(raw(changes), {"a": plan("a")})["a"]
+    assert decoded(effect.inserts) == {1: {"id": 1, "t": "newer"}}
+    assert decoded(effect.upserts) == {3: {"id": 3, "t": "back"}, 5: {"id": 5, "t": "u"}}
     assert set(effect.deletes) == {2, 4}
 
 
 def test_images_with_fewer_columns_add_to_earlier_ones() -> None:
-    short = Change(0, "a", "U", None, {"id": 1}, None, "")
-    effect = net_effect([change("a", "U", 1, "kept"), short], {"a": plan("a")})["a"]
-    assert effect.upserts == {1: {"id": 1, "t": "kept"}}
+    def short(key: int) -> Change:
+        return Change(0, "a", "U", None, {"id": key}, None, "")
+
+    changes = [
+        change("a", "U", 1, "kept"),
+        short(1),
+        change("a", "I", 2, "forgotten"),
+        change("a", "U", 2, "forgotten too"),
+        change("a", "D", 2),
+        short(2),
+        short(3),
+        change("a", "U", 3, "whole"),
+    ]
+    table = plan("a")
+    effect = net_effect(raw(changes), {"a": table})["a"]
+    written = [
+        (tuple(column.name for column in shape.columns), rows)
+        for shape, rows in table.images(effect.upserts, effect.earlier)
+    ]
+    assert written == [(("id", "t"), [[1, "kept"], [3, "whole"]]), (("id",), [[2]])]
+
+
+def test_changes_come_one_by_one_without_those_that_a_truncation_made_void() -> None:
+    changes = [change("b", "U", 1, "x"), change("a", "I", 1), change("a", "T")]
+    (only,) = cut([block(changes)], {"a": plan("a"), "b": plan("b")})
+    assert [[c for _raw, c in piece] for piece in only.changes()] == [changes[:1]]
+    assert only.truncates == changes[2:]
 
 
 class TestOrder:
