@@ -29,6 +29,8 @@ class MySQLDefinition:
     def column_type(self, column: Column, *, indexed: bool) -> str:
         """Text that has no type of its own here becomes longtext; a key has to be varchar."""
         text = "varchar(255)" if indexed else "longtext"
+        if column.engine == "sqlite":
+            return _loose(column, text, indexed=indexed)
         match column.kind:
             case Kind.INTEGER:
                 unsigned = " unsigned" if column.unsigned else ""
@@ -37,7 +39,7 @@ class MySQLDefinition:
                 precision, scale = column.precision, column.scale or 0
                 if precision is None or precision > 65 or not 0 <= scale <= 30:
                     return text
-                return f"decimal({precision},{scale})"
+                return f"decimal({max(precision, scale)},{scale})"
             case Kind.FLOAT:
                 return "float" if column.precision == 4 else "double"
             case Kind.BOOLEAN:
@@ -64,6 +66,8 @@ class MySQLDefinition:
             case Kind.ENUM:
                 own = column.native.lower().startswith(("enum(", "set("))
                 return column.native if own else "varchar(255)"
+            case Kind.GEOMETRY if column.engine == "mysql" and not indexed:
+                return column.native
             case Kind.INTERVAL | Kind.JSON | Kind.ARRAY | Kind.GEOMETRY | Kind.DYNAMIC | Kind.OTHER:
                 return text
 
@@ -81,6 +85,23 @@ class MySQLDefinition:
         """The column keeps its place."""
         null = "" if column.nullable else " NOT NULL"
         return f"ALTER TABLE {table.quoted} MODIFY COLUMN {self.quote(column.name)} {kind}{null};"
+
+
+def _loose(column: Column, text: str, *, indexed: bool) -> str:
+    """For SQLite's declared types; text keeps what any other one holds."""
+    match column.kind:
+        case Kind.INTEGER:
+            return "bigint"
+        case Kind.FLOAT:
+            return "double"
+        case Kind.DECIMAL if 0 < (column.precision or 0) <= 65 and (column.scale or 0) <= 30:
+            return f"decimal({column.precision},{column.scale or 0})"
+        case Kind.DECIMAL:
+            return "double"
+        case Kind.BYTES:
+            return "varbinary(255)" if indexed else "longblob"
+        case _:
+            return text
 
 
 def _inline(column: Column, indexed: bool, width: int) -> bool:

@@ -9,13 +9,24 @@ from replicator.targets.sql.dialect import TargetColumn, TargetTable
 from triggers.model import Column, Kind
 
 _OWN_TYPES = re.compile(
-    r"(inet|cidr|macaddr8?|money|oid|xml|tsvector|tsquery|pg_lsn|bit( varying)?(\(\d+\))?|jsonb?|"
-    r"(int4|int8|num|ts|tstz|date)(multi)?range|point|line|lseg|box|path|polygon|circle)"
+    r"(smallint|integer|bigint|oid|real|double precision|numeric(\(\d+,-?\d+\))?|money|boolean|"
+    r"text|name|character( varying)?\(\d+\)|bytea|bit( varying)?(\(\d+\))?|uuid|xml|jsonb?|"
+    r"date|time(stamp)?(\(\d\))? with(out)? time zone|interval|inet|cidr|macaddr8?|pg_lsn|"
+    r"(int4|int8|num|ts|tstz|date)(multi)?range|tsvector|tsquery|"
+    r"point|line|lseg|box|path|polygon|circle)"
 )
 _OWN_ELEMENTS = re.compile(
     r"(smallint|integer|bigint|real|double precision|numeric(\([\d,]+\))?|boolean|text|uuid|bytea|"
     r"date|interval|jsonb?|inet|character varying(\(\d+\))?|timestamp.*|time.*)(\[\])+"
 )
+
+_LOOSE = {
+    Kind.INTEGER: "bigint",
+    Kind.DECIMAL: "numeric",
+    Kind.FLOAT: "double precision",
+    Kind.BYTES: "bytea",
+}
+"""For SQLite's declared types; text keeps what any other one holds."""
 
 _LONGEST_VARCHAR = 10_485_760  # MySQL's longtext says 4 GB
 
@@ -36,6 +47,11 @@ class PostgreSQLDefinition:
 
     def column_type(self, column: Column, *, indexed: bool) -> str:  # noqa: ARG002
         """Every kind has a type that keeps it; any type can be a key."""
+        native = column.native.lower()
+        if column.engine == "postgresql" and _OWN_TYPES.fullmatch(native):
+            return native
+        if column.engine == "sqlite":
+            return _LOOSE.get(column.kind, "text")
         match column.kind:
             case Kind.INTEGER:
                 return _integer(column)
@@ -44,7 +60,7 @@ class PostgreSQLDefinition:
             case Kind.FLOAT:
                 return "real" if column.precision == 4 else "double precision"
             case Kind.TEXT:
-                fits = column.length is not None and column.length <= _LONGEST_VARCHAR
+                fits = 0 < (column.length or 0) <= _LONGEST_VARCHAR and "char" in native
                 return f"varchar({column.length})" if fits else "text"
             case Kind.BYTES:
                 return "bytea"
@@ -54,11 +70,13 @@ class PostgreSQLDefinition:
                 width = re.search(r"\d+", column.native)
                 return f"bit({width[0] if width else 1})"
             case Kind.ARRAY:
-                own = _OWN_ELEMENTS.fullmatch(column.native.lower())
+                own = _OWN_ELEMENTS.fullmatch(native)
                 return column.native if own else "text[]"
             case Kind.OTHER:
                 own = _OWN_TYPES.fullmatch(column.native.lower())
                 return column.native if own else "text"
+            case Kind.TIME if column.engine == "mysql":
+                return "interval"  # it may be negative, and longer than a day
             case (
                 Kind.BOOLEAN
                 | Kind.DATE

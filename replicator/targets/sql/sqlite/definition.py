@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replicator.targets.sql.dialect import TargetColumn, TargetTable
+from replicator.targets.sql.values.numbers import bit_width
 from triggers.model import Column, Kind
 
 _EXACT_DIGITS = 15  # of a decimal in SQLite's 8-byte floats
@@ -26,6 +27,8 @@ class SQLiteDefinition:
 
     def column_type(self, column: Column, *, indexed: bool) -> str:  # noqa: ARG002
         """Numbers that do not fit into 64 bits are kept as text."""
+        if column.engine == "sqlite":  # ANY means any class in STRICT tables only
+            return "BLOB" if column.native.lower() == "any" else column.native
         match column.kind:
             case Kind.INTEGER:
                 return "TEXT" if column.unsigned and column.precision == 8 else "INTEGER"
@@ -37,7 +40,7 @@ class SQLiteDefinition:
             case Kind.BOOLEAN:
                 return "INTEGER"
             case Kind.BIT:
-                return "TEXT" if "64" in column.native else "INTEGER"
+                return "TEXT" if bit_width(column.native) == 64 else "INTEGER"
             case Kind.BYTES | Kind.DYNAMIC:
                 return "BLOB"  # no affinity: any storage class stays as it is
             case _:

@@ -44,17 +44,17 @@ def from_uuid(_column: Column, holding: Holding) -> Conversion:
             return refused()
 
 
-def from_geometry(_column: Column, holding: Holding) -> Conversion:
-    """GEOMETRY: MySQL's own form, SRID and WKB."""
+def from_geometry(column: Column, holding: Holding) -> Conversion:
+    """GEOMETRY: MySQL's own form, SRID and WKB; or PostGIS's EWKB."""
     match holding:
-        case Geometries():
+        case Geometries() if column.engine != "postgresql":
             return exact(bytes.fromhex)
         case Binary(length=None, written=True):
-            return converted("as SRID and WKB", lambda value: "\\x" + value)
+            return converted("as the bytes of its WKB", lambda value: "\\x" + value)
         case Binary(length=None):
-            return converted("as SRID and WKB", bytes.fromhex)
+            return converted("as the bytes of its WKB", bytes.fromhex)
         case Texts():
-            return converted("as hexadecimal SRID and WKB", text_check(holding))
+            return converted("as hexadecimal WKB", text_check(holding))
         case _:
             return refused()
 

@@ -14,7 +14,7 @@ def text_check(
     longest: int | None = None,
     *,
     nul: bool = False,
-    trimmed: bool = False,
+    trimmed: bool = True,
 ) -> Converter | None:
     """Refuse text that a column cannot hold; None: text of this kind always fits.
 

@@ -48,6 +48,7 @@ def from_text(column: Column, holding: Holding) -> Conversion:
 
 def from_enum(column: Column, holding: Holding) -> Conversion:
     """ENUM: one member; and SET: members with commas."""
+    longest = 63 if column.engine == "postgresql" else None
     match holding:
         case Members():
             own = members_of(column.native)
@@ -56,7 +57,8 @@ def from_enum(column: Column, holding: Holding) -> Conversion:
                 return exact(None if "" in own.labels or several else member_check(holding))
             return exact(member_check(holding), "members that the target lacks")
         case Texts():
-            return exact(text_check(holding, nul=may_hold_nul(column)), _limits(holding, column))
+            check = text_check(holding, longest, nul=may_hold_nul(column), trimmed=False)
+            return exact(check, _limits(holding, column, longest))
         case _:
             return refused()
 
@@ -65,7 +67,7 @@ def from_own_text(column: Column, holding: Holding) -> Conversion:
     """OTHER and other values of which the engine's text is the form."""
     match holding:
         case Texts():
-            check = text_check(holding, nul=may_hold_nul(column))
+            check = text_check(holding, nul=may_hold_nul(column), trimmed=False)
             return converted("as text", check, _limits(holding, column))
         case _:
             return refused()
@@ -111,9 +113,9 @@ def _is_padded(column: Column) -> bool:
     return column.engine == "mysql" and native.startswith("char(")
 
 
-def _limits(holding: Texts, column: Column) -> str:
-    known = column.kind is Kind.TEXT and column.engine != "sqlite"
-    longest = column.length if known else None
+def _limits(holding: Texts, column: Column, longest: int | None = None) -> str:
+    if column.kind is Kind.TEXT and column.engine != "sqlite":
+        longest = column.length
     limits = []
     if holding.characters is not None and (longest is None or longest > holding.characters):
         limits.append(f"more than {holding.characters} characters")
