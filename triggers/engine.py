@@ -24,8 +24,9 @@ CONNECT_SECONDS = 10
 def make_engine(url: URL | str, **options: Any) -> Engine:
     """Make an engine for a URL with one of the schemes of `DRIVERS`.
 
-    MySQL and MariaDB sessions speak utf8mb4 and UTC. SQLite transactions begin as SQLAlchemy's
-    do (`BEGIN`, or `BEGIN IMMEDIATE` under the execution option `sqlite_begin`), never lazily.
+    Sessions speak UTF-8 and UTC, whatever the server's defaults are. SQLite transactions begin as
+    SQLAlchemy's do (`BEGIN`, or `BEGIN IMMEDIATE` under the execution option `sqlite_begin`),
+    never lazily.
     Raises `ValueError` for another scheme.
     """
     url = make_url(url)
@@ -44,6 +45,7 @@ def make_engine(url: URL | str, **options: Any) -> Engine:
                 "tcp_user_timeout": 30_000,
                 "options": "-c timezone=UTC",
                 "application_name": "replicator",
+                "client_encoding": "utf8",
             }
         case "mysql" | "mariadb":
             arguments = {

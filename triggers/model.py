@@ -46,6 +46,8 @@ class Column:
     scale: int | None = None
     unsigned: bool = False
     engine: Literal["postgresql", "mysql", "sqlite"] | None = None  # whose type `native` is
+    element: Kind | None = None  # of an array's elements
+    base: str = ""  # PostgreSQL: the type, or an array's element type, below all domains
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def _read_table(name: str, text: str) -> Table:
     data = json.loads(text)
     return Table(
         name=name,
-        columns=tuple(Column(**{**c, "kind": Kind(c["kind"])}) for c in data["columns"]),
+        columns=tuple(_read_column(column) for column in data["columns"]),
         key=tuple(data["key"]),
         foreign_keys=tuple(
             ForeignKey(
@@ -166,3 +166,9 @@ def _read_table(name: str, text: str) -> Table:
             for f in data["foreign_keys"]
         ),
     )
+
+
+def _read_column(data: dict[str, Any]) -> Column:
+    element = data.get("element")
+    kinds = {"kind": Kind(data["kind"]), "element": None if element is None else Kind(element)}
+    return Column(**{**data, **kinds})

@@ -8,53 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from triggers.dialects.base import Form, Subject
+from triggers.dialects.postgresql_columns import read_columns
 from triggers.errors import TableRefused
 from triggers.keys import choose_key, keep_columns
-from triggers.model import Column, ForeignKey, Kind, Table, TableSpec
-
-KINDS = {
-    "int2": Kind.INTEGER,
-    "int4": Kind.INTEGER,
-    "int8": Kind.INTEGER,
-    "oid": Kind.INTEGER,
-    "numeric": Kind.DECIMAL,
-    "money": Kind.DECIMAL,
-    "float4": Kind.FLOAT,
-    "float8": Kind.FLOAT,
-    "bool": Kind.BOOLEAN,
-    "text": Kind.TEXT,
-    "varchar": Kind.TEXT,
-    "bpchar": Kind.TEXT,
-    "name": Kind.TEXT,
-    "citext": Kind.TEXT,
-    "char": Kind.TEXT,
-    "bytea": Kind.BYTES,
-    "date": Kind.DATE,
-    "time": Kind.TIME,
-    "timetz": Kind.TIMETZ,
-    "timestamp": Kind.TIMESTAMP,
-    "timestamptz": Kind.TIMESTAMPTZ,
-    "interval": Kind.INTERVAL,
-    "json": Kind.JSON,
-    "jsonb": Kind.JSON,
-    "uuid": Kind.UUID,
-}
-
-COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typtype, b.typcategory,
-       a.attnotnull, a.attgenerated <> '', b.typlen,
-       information_schema._pg_char_max_length(b.oid, m.typmod),
-       information_schema._pg_numeric_precision(b.oid, m.typmod),
-       information_schema._pg_numeric_scale(b.oid, m.typmod)
-FROM pg_attribute a
-JOIN pg_type t ON t.oid = a.atttypid
-JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
-CROSS JOIN LATERAL (
-  SELECT CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod
-) m
-WHERE a.attrelid = :oid AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum
-"""
+from triggers.model import ForeignKey, Table, TableSpec
 
 # With the operator by which the index tells equal keys: a key's type may come from any schema.
 UNIQUE_KEYS = """
@@ -176,7 +133,7 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
     bound = {"oid": oid}
     if kind not in ("r", "p"):
         raise TableRefused(f"{canonical} is not a table", "only ordinary tables can be captured")
-    columns = [_column(*row) for row in connection.execute(sa.text(COLUMNS), bound)]
+    columns = read_columns(connection, oid)
     indexes = connection.execute(sa.text(UNIQUE_KEYS), bound).all()
     keys = [
         (name, tuple(names), primary, not_null)
@@ -207,44 +164,4 @@ def describe(connection: Connection, spec: TableSpec, canonical: str) -> Subject
         excluded=len(kept) < len(columns),
         equals=equals,
         keys_change_unnamed=before_update or any(c.generated for c in columns if c.name in key),
-    )
-
-
-def _column(
-    name: str,
-    native: str,
-    base: str,
-    typtype: str,
-    category: str,
-    not_null: bool,
-    generated: bool,
-    size: int,
-    length: int | None,
-    precision: int | None,
-    scale: int | None,
-) -> Column:
-    if typtype == "e":
-        kind = Kind.ENUM
-    elif category == "A":
-        kind = Kind.ARRAY
-    else:
-        kind = KINDS.get(base, Kind.OTHER)
-    match kind:
-        case Kind.INTEGER | Kind.FLOAT:
-            precision, scale = size, None
-        case Kind.DECIMAL:
-            pass
-        case _:
-            precision = scale = None
-    return Column(
-        name=name,
-        kind=kind,
-        native=native,
-        nullable=not not_null,
-        generated=generated,
-        length=length,
-        precision=precision,
-        scale=scale,
-        unsigned=base == "oid",
-        engine="postgresql",
     )

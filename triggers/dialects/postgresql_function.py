@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from triggers.dialects import postgresql_catalog as catalog
 from triggers.dialects.base import Subject
-from triggers.model import Column, Kind, TableSpec
+from triggers.dialects.postgresql_values import expression, settings
+from triggers.model import Column, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
 
@@ -21,40 +21,6 @@ NOT_NESTED = (
 """Conditions live in the function: a trigger's WHEN is parsed anew by every statement."""
 
 ORIGIN = ", nullif(pg_catalog.current_setting('outbox.origin', true), '')"
-
-
-class Setting(NamedTuple):
-    """A session setting that changes how values of some types are printed."""
-
-    name: str
-    wanted: str
-    printed_right: str  # condition on the current value, {}
-    kinds: frozenset[Kind]
-
-
-TEXT_FORMS = frozenset({Kind.ARRAY, Kind.OTHER})  # may hold any type inside
-SETTINGS = (
-    Setting(
-        "TimeZone",
-        "UTC",
-        "{} OPERATOR(pg_catalog.=) ANY ('{{UTC,Etc/UTC,GMT}}'::pg_catalog.text[])",
-        TEXT_FORMS | {Kind.TIMESTAMPTZ},
-    ),
-    Setting(
-        "extra_float_digits",
-        "1",
-        "{}::pg_catalog.int4 OPERATOR(pg_catalog.>) 0",
-        TEXT_FORMS | {Kind.FLOAT},
-    ),
-    Setting(
-        "IntervalStyle",
-        "postgres",
-        "{} OPERATOR(pg_catalog.=) 'postgres'",
-        TEXT_FORMS | {Kind.INTERVAL},
-    ),
-    Setting("bytea_output", "hex", "{} OPERATOR(pg_catalog.=) 'hex'", TEXT_FORMS | {Kind.BYTES}),
-    Setting("DateStyle", "ISO, YMD", "pg_catalog.starts_with({}, 'ISO')", TEXT_FORMS),
-)
 
 
 def function_body(subject: Subject, spec: TableSpec, outbox: Outbox) -> str:
@@ -113,32 +79,19 @@ def _image_source(subject: Subject, rows: str) -> str:
     sub-select of the captured columns.
     """
     columns = subject.table.columns
-    if not subject.excluded and not any(_cast(column) for column in columns):
+    names = [catalog.quote(column.name) for column in columns]
+    values = [f"s.{name}" for name in names]
+    printed = [expression(*both) for both in zip(columns, values, strict=True)]
+    if not subject.excluded and printed == values:
         return rows
-    fields = ", ".join(
-        f"s.{catalog.quote(column.name)}{_cast(column)} AS {catalog.quote(column.name)}"
-        for column in columns
-    )
+    fields = ", ".join(f"{value} AS {name}" for value, name in zip(printed, names, strict=True))
     return f"(SELECT {fields} FROM {rows} s)"
-
-
-def _cast(column: Column) -> str:
-    match column.kind:
-        case Kind.JSON | Kind.OTHER:
-            return "::pg_catalog.text"
-        case Kind.DECIMAL if column.native == "money":
-            return "::pg_catalog.numeric"
-        case _:
-            return ""
 
 
 def _settings(columns: Sequence[Column]) -> dict[str, str]:
     """Return what a function declares, sets and restores so that these columns print right."""
-    kinds = {column.kind for column in columns}
     declarations, changed, restored = [], [], []
-    for setting in SETTINGS:
-        if not setting.kinds & kinds:
-            continue
+    for setting in settings(columns):
         current = f"pg_catalog.current_setting('{setting.name}')"
         values = {
             "setting": setting.name,
@@ -157,5 +110,8 @@ def _settings(columns: Sequence[Column]) -> dict[str, str]:
 
 
 def text(value: str) -> str:
-    """Quote a string literal (the session has standard_conforming_strings on, its default)."""
-    return "'" + value.replace("'", "''") + "'"
+    """Write a string literal that means the same whatever standard_conforming_strings is."""
+    escaped = value.replace("'", "''")
+    if "\\" in value:
+        return " E'" + escaped.replace("\\", "\\\\") + "'"
+    return f"'{escaped}'"
