@@ -125,7 +125,7 @@ def build_target(
     into = {canonical(table): other for table, other in route.into.items()}
     match target:
         case config.SqlTarget():
-            return SqlTarget(target.connection_url(), name, origin=route.source, into=into)
+            return SqlTarget(target.connection_url(), name, route.source, into, unfit=target.unfit)
         case config.FilesTarget():
             return FilesTarget(
                 target.url.path,

@@ -145,6 +145,11 @@ class SqlTarget(Database):
 
     type: Literal["sql"]
 
+    unfit: Literal["error", "null", "clamp"] = "error"
+    """What is written for a value that the target's column cannot hold: "error" sets the row aside
+    as a dead letter, "null" writes NULL, "clamp" the nearest value that it can hold. Where there is
+    none, and in keys, "error" holds. `status` counts what was changed."""
+
 
 class FilesTarget(Section):
     """A place where files are dropped for a third party."""

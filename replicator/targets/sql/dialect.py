@@ -12,6 +12,7 @@ from replicator.pipeline.contract import Progress
 from replicator.targets.sql.conversion import Conversion
 from replicator.targets.sql.conversion import Converter as Converter
 from replicator.targets.sql.conversion import Refused as Refused
+from replicator.targets.sql.policy import Tally
 from triggers.model import Column
 
 Values = Sequence[Any]
@@ -100,6 +101,9 @@ class Dialect(Protocol):
     that write also raise `Refused`, after which only `rollback_to_savepoint` or `rollback` may
     follow. Nothing else escapes that comes from the driver, and no message holds row values.
     """
+
+    tally: Tally
+    """What was coerced for the transaction that is open, or was the last one."""
 
     def connect(self, engine: Engine, origin: str | None) -> None:
         """Connect and set the session up; `origin` marks what it writes (None: only to look)."""

@@ -14,7 +14,7 @@ from replicator.targets.sql.dialect import (
     TargetTable,
 )
 from replicator.targets.sql.plan import TablePlan
-from replicator.targets.sql.policy import Policy, Tally, settled
+from replicator.targets.sql.policy import Policy, settled
 from triggers.model import Column, Table
 
 
@@ -48,13 +48,11 @@ def match(
     tables: Sequence[Table],
     into: Mapping[str, str],
     unfit: Policy = "error",
-    tally: Tally | None = None,
 ) -> tuple[list[TablePlan], list[Problem]]:
     """Find every target table and how its columns match; list all that is in the way.
 
-    `unfit` says what is written for values that a column cannot hold, counted in `tally`.
+    `unfit` says what is written for values that a column cannot hold.
     """
-    tally = Tally() if tally is None else tally
     plans: list[TablePlan] = []
     problems: list[Problem] = []
     for source in tables:
@@ -65,8 +63,7 @@ def match(
             message = f"table {name} is missing in the target"
             problems.append(Problem(source.name, message, statement))
             continue
-        settle = _Settlement(unfit, tally)
-        plan, found = _match_table(dialect, definition, source, target, name, settle)
+        plan, found = _match_table(dialect, definition, source, target, name, unfit)
         problems += found
         if plan is not None:
             plans.append(plan)
@@ -99,20 +96,13 @@ def missing_privileges(
     return problems
 
 
-@dataclass(frozen=True, slots=True)
-class _Settlement:
-    unfit: Policy
-    tally: Tally
-
-    def converter(self, pair: Pair, source: Table) -> Converter | None:
-        convert = pair.conversion.convert
-        if convert is None:
-            return None
-        fixed = pair.column.name in source.key
-        policy = self.unfit
-        if fixed or (policy == "null" and not pair.target.nullable):
-            policy = "error"
-        return settled(convert, pair.column.name, policy, self.tally)
+def _converter(dialect: Dialect, source: Table, pair: Pair, unfit: Policy) -> Converter | None:
+    convert = pair.conversion.convert
+    if convert is None:
+        return None
+    if pair.column.name in source.key or (unfit == "null" and not pair.target.nullable):
+        unfit = "error"
+    return settled(convert, pair.column.name, unfit, dialect.tally)
 
 
 def _pairs(dialect: Dialect, source: Table, target: TargetTable) -> dict[str, Pair]:
@@ -132,7 +122,7 @@ def _match_table(
     source: Table,
     target: TargetTable,
     name: str,
-    settle: _Settlement,
+    unfit: Policy,
 ) -> tuple[TablePlan | None, list[Problem]]:
     problems: list[Problem] = []
     for column in source.columns:
@@ -158,7 +148,9 @@ def _match_table(
         problems.append(Problem(source.name, message, drop))
     if problems:
         return None, problems
-    converters = {column: settle.converter(pair, source) for column, pair in matched.items()}
+    converters = {
+        column: _converter(dialect, source, pair, unfit) for column, pair in matched.items()
+    }
     needed = {column: convert for column, convert in converters.items() if convert is not None}
     return TablePlan(source, target, columns, needed), []
 

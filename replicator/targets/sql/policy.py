@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from replicator.targets.sql.conversion import Converter, Unfit
@@ -11,18 +10,29 @@ Policy = Literal["error", "null", "clamp"]
 """`error`: the row is refused. `null`: NULL. `clamp`: the nearest value, where there is one."""
 
 
-@dataclass(slots=True)
 class Tally:
-    """How many values were written as something else."""
+    """How many values a transaction writes as something else; follows its savepoints."""
 
-    coerced: int = 0
+    def __init__(self) -> None:
+        self.coerced = 0
+        self._at: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """A transaction begins."""
+        self.coerced = 0
+        self._at.clear()
+
+    def savepoint(self, name: str) -> None:
+        """A savepoint is set."""
+        self._at[name] = self.coerced
+
+    def roll_back(self, name: str) -> None:
+        """What was written since the savepoint is undone."""
+        self.coerced = self._at[name]
 
 
 def settled(convert: Converter, column: str, policy: Policy, tally: Tally) -> Converter:
-    """A conversion that follows a policy; what it still refuses names the column.
-
-    Every coercion is added to `tally`; who takes back what was written sets that back too.
-    """
+    """A conversion that follows a policy, and counts; what it still refuses names the column."""
 
     def settle(value: Any) -> Any:
         try:

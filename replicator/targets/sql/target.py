@@ -24,6 +24,7 @@ from replicator.targets.sql.engines import definition_for, dialect_for
 from replicator.targets.sql.matching import match
 from replicator.targets.sql.order import arrange
 from replicator.targets.sql.plan import TablePlan
+from replicator.targets.sql.policy import Policy
 from replicator.targets.sql.writer import ChunkWriter
 from triggers.engine import make_engine
 from triggers.model import Table
@@ -38,18 +39,25 @@ class SqlTarget:
     replicator waits for the row and then finds it changed. Where the answer to a commit is lost,
     the next `open` reads what became of it. `into` names the target table of a source table; it
     defaults to the source table's name without its schema. `origin` marks the transactions, so
-    that triggers in the target do not capture them.
+    that triggers in the target do not capture them. `unfit`: what becomes of values that a column
+    cannot hold.
     """
 
     keeps_progress = True
 
     def __init__(
-        self, url: URL, delivery: DeliveryName, origin: str, into: Mapping[str, str]
+        self,
+        url: URL,
+        delivery: DeliveryName,
+        origin: str,
+        into: Mapping[str, str],
+        unfit: Policy = "error",
     ) -> None:
         self._url = url
         self._delivery = str(delivery)
         self._origin = origin
         self._into = dict(into)
+        self._unfit = unfit
         self._dialect = dialect_for(url)
         self._plans: dict[str, TablePlan] = {}
 
@@ -57,7 +65,11 @@ class SqlTarget:
         """Connect, match tables, and read the progress. `DeliveryStopped` when they do not fit."""
         self._dialect.connect(make_engine(self._url, poolclass=NullPool), self._origin)
         plans, problems = match(
-            self._dialect, definition_for(self._url), list(tables.values()), self._into
+            self._dialect,
+            definition_for(self._url),
+            list(tables.values()),
+            self._into,
+            self._unfit,
         )
         if problems:
             raise DeliveryStopped(
@@ -97,7 +109,8 @@ class SqlTarget:
         except BaseException:
             self._dialect.rollback()
             raise
-        return Outcome(changes=changes, written=rows, parked=parked)
+        coerced = self._dialect.tally.coerced
+        return Outcome(changes=changes, written=rows, parked=parked, coerced=coerced)
 
     def close(self) -> None:
         """Close the connection."""

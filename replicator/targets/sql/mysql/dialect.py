@@ -27,6 +27,7 @@ from replicator.targets.sql.mysql.definition import MySQLDefinition
 from replicator.targets.sql.mysql.failures import judged
 from replicator.targets.sql.mysql.literals import tuple_of
 from replicator.targets.sql.mysql.statements import Statements
+from replicator.targets.sql.policy import Tally
 from replicator.targets.sql.queries import query
 from triggers.model import Column
 
@@ -38,6 +39,7 @@ class MySQLDialect:
     """See `Dialect`."""
 
     def __init__(self) -> None:
+        self.tally = Tally()
         self._connection: pymysql.Connection[Cursor] | None = None
         self._statements: dict[Shape, Statements] = {}
         self._numbers = count(1)
@@ -135,6 +137,7 @@ class MySQLDialect:
 
     def begin(self, delivery: str, previous: Progress | None, reached: Progress) -> bool:
         """Compare and set; the transaction begins with it."""
+        self.tally.begin()
         new = (reached.epoch, reached.batch_no, reached.mark, delivery)
         with judged():
             if previous is not None:
@@ -159,11 +162,13 @@ class MySQLDialect:
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
+        self.tally.savepoint(name)
         with judged():
             self._execute(f"SAVEPOINT {name}")
 
     def rollback_to_savepoint(self, name: str) -> None:
         """Roll back to a savepoint."""
+        self.tally.roll_back(name)
         with judged():
             self._execute(f"ROLLBACK TO SAVEPOINT {name}")
 

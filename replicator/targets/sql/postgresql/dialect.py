@@ -22,6 +22,7 @@ from replicator.targets.sql.dialect import (
     TargetTable,
     Values,
 )
+from replicator.targets.sql.policy import Tally
 from replicator.targets.sql.postgresql import values
 from replicator.targets.sql.postgresql.definition import PostgreSQLDefinition
 from replicator.targets.sql.postgresql.failures import judged
@@ -35,6 +36,7 @@ class PostgreSQLDialect:
     """See `Dialect`. Single rows go through psycopg's pipeline mode: one round trip for many."""
 
     def __init__(self) -> None:
+        self.tally = Tally()
         self._connection: psycopg.Connection[Any] | None = None
         self._origin: str | None = None
         self._statements: dict[Shape, Statements] = {}
@@ -122,6 +124,7 @@ class PostgreSQLDialect:
 
     def begin(self, delivery: str, previous: Progress | None, reached: Progress) -> bool:
         """Compare and set, mark the origin, and have constraints checked by each statement."""
+        self.tally.begin()
         self._savepoints.forget()
         new = (reached.epoch, reached.batch_no, reached.mark, delivery)
         with judged(), self.connection.pipeline():
@@ -146,12 +149,14 @@ class PostgreSQLDialect:
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
+        self.tally.savepoint(name)
         with judged():
             for statement in self._savepoints.set(name):
                 self._execute(statement)
 
     def rollback_to_savepoint(self, name: str) -> None:
         """Roll back to a savepoint and end it."""
+        self.tally.roll_back(name)
         with judged():
             for statement in self._savepoints.roll_back(name):
                 self._execute(statement)

@@ -19,6 +19,7 @@ from replicator.targets.sql.dialect import (
     TargetTable,
     Values,
 )
+from replicator.targets.sql.policy import Tally
 from replicator.targets.sql.queries import query
 from replicator.targets.sql.savepoints import Savepoints
 from replicator.targets.sql.sqlite import values
@@ -32,6 +33,7 @@ class SQLiteDialect:
     """See `Dialect`. The origin is a row of `outbox_origin`, where captured tables have one."""
 
     def __init__(self) -> None:
+        self.tally = Tally()
         self._connection: sqlite3.Connection | None = None
         self._origin: str | None = None
         self._marks_origin = False
@@ -120,6 +122,7 @@ class SQLiteDialect:
 
     def begin(self, delivery: str, previous: Progress | None, reached: Progress) -> bool:
         """Take the write lock, compare and set, mark the origin."""
+        self.tally.begin()
         self._savepoints.forget()
         new = (reached.epoch, reached.batch_no, reached.mark, delivery)
         with judged():
@@ -147,12 +150,14 @@ class SQLiteDialect:
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
+        self.tally.savepoint(name)
         with judged():
             for statement in self._savepoints.set(name):
                 self.connection.execute(statement)
 
     def rollback_to_savepoint(self, name: str) -> None:
         """Roll back to a savepoint and end it."""
+        self.tally.roll_back(name)
         with judged():
             for statement in self._savepoints.roll_back(name):
                 self.connection.execute(statement)
