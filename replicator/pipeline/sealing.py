@@ -63,7 +63,8 @@ class Sealer:
         # Both ends are given: a planner without statistics takes an open range for a third of the
         # table, and reads and sorts all of it.
         first, last = (sa.bindparam(name, type_=sa.BigInteger) for name in ("first", "last"))
-        self._between = _islands(ids.where(change.c.id.between(first, last)))
+        between = ids.where(change.c.id.between(first, last))
+        self._between = _Look(_islands(between), _whole(between))
         # In two subqueries: SQLite finds the two at once only by reading everything.
         self._ends = sa.select(
             sa.select(sa.func.min(change.c.id)).scalar_subquery(),
@@ -76,7 +77,7 @@ class Sealer:
             late = sa.select(row.id, row.captured_at).select_from(gap)
         else:
             late = ids.join(gap, inside)
-        self._inside = _islands(late.where(gap.c.closed_at.is_(None)))
+        self._inside = _Look(_islands(late.where(gap.c.closed_at.is_(None))))
 
     def seal(self) -> Sealing:
         """Seal at most `batch_rows` changes into one batch, in one transaction."""
@@ -252,38 +253,59 @@ class Sealer:
         return 0 if is_dead else len(found)
 
 
-def _islands(ids: sa.Select[Any]) -> sa.Executable:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Two queries for the same ids, at most as many as `most` says."""
+
+    islands: sa.Select[Any]
+    whole: sa.Select[Any] | None = None
+    """In a third of the time, what `islands` returns if there is no gap among them."""
+
+
+def _some(ids: sa.Select[Any]) -> sa.Subquery:
+    return ids.order_by(ids.selected_columns.id).limit(sa.bindparam("most")).subquery("some")
+
+
+def _ends(ids: sa.FromClause) -> sa.Select[Any]:
+    return sa.select(
+        sa.func.min(ids.c.id),
+        sa.func.max(ids.c.id),
+        sa.func.count(),
+        sa.func.min(ids.c.captured_at),
+        sa.func.max(ids.c.captured_at),
+    )
+
+
+def _whole(ids: sa.Select[Any]) -> sa.Select[Any]:
+    """Take all ids for one range."""
+    return _ends(_some(ids))
+
+
+def _islands(ids: sa.Select[Any]) -> sa.Select[Any]:
     """Fold ids into ranges on the server: neighbours share `id - row_number()`."""
-    some = ids.order_by(ids.selected_columns.id).limit(sa.bindparam("most")).subquery("some")
+    some = _some(ids)
     number = sa.func.row_number().over(order_by=some.c.id)
     islands = sa.select(some.c.id, some.c.captured_at, (some.c.id - number).label("island"))
-    island = islands.subquery("islands").c
-    return (
-        sa.select(
-            sa.func.min(island.id),
-            sa.func.max(island.id),
-            sa.func.count(),
-            sa.func.min(island.captured_at),
-            sa.func.max(island.captured_at),
-        )
-        .group_by(island.island)
-        .order_by(sa.func.min(island.id))
-    )
+    island = islands.subquery("islands")
+    return _ends(island).group_by(island.c.island).order_by(sa.func.min(island.c.id))
 
 
 def _is_seen(last_id: int, looked_to: int | None) -> bool:
     return looked_to is None or last_id <= looked_to
 
 
-def _visible(
-    connection: Connection,
-    query: sa.Executable,
-    **bounds: int,
-) -> _Visible | None:
-    """Run a query made by `_islands`; return what it found, or None."""
-    rows = connection.execute(query, bounds).all()
-    if not rows:
-        return None
+def _visible(connection: Connection, look: _Look, **bounds: int) -> _Visible | None:
+    """Look for ids; return what was found, or None."""
+    rows: Sequence[Any] = []
+    if look.whole is not None:
+        rows = connection.execute(look.whole, bounds).all()
+        first, last, count, *_times = rows[0]
+        if count == 0:
+            return None
+    if look.whole is None or count != last - first + 1:
+        rows = connection.execute(look.islands, bounds).all()
+        if not rows:
+            return None
     return _Visible(
         ranges=[(first, last) for first, last, *_rest in rows],
         count=sum(row[2] for row in rows),
