@@ -216,10 +216,9 @@ class MysqlDialect:
                 return f"CONCAT(CONVERT({value} USING utf8mb4), '')"
             case Kind.TIMESTAMPTZ:
                 return (
-                    f"CASE WHEN UNIX_TIMESTAMP({value}) = 0 THEN CAST({value} AS CHAR)"
-                    # Not ELSE: MySQL 8 adds NULL seconds to 1970 and does not get NULL.
-                    f" WHEN {value} IS NOT NULL"
-                    f" THEN CONCAT(CAST(TIMESTAMP'1970-01-01 00:00:00.000000'"
+                    # Of the zero time in a trigger, MySQL makes 0 and MariaDB makes NULL.
+                    f"CASE WHEN COALESCE(UNIX_TIMESTAMP({value}), 0) = 0 THEN CAST({value} AS CHAR)"
+                    f" ELSE CONCAT(CAST(TIMESTAMP'1970-01-01 00:00:00.000000'"
                     f" + INTERVAL UNIX_TIMESTAMP({value}) SECOND AS CHAR), '+00:00') END"
                 )
             case _:
