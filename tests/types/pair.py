@@ -11,8 +11,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from replicator import service
+from replicator import config, service
 from replicator.compose import open_source
+from replicator.targets.sql.conversion import Conversion
+from replicator.targets.sql.preparation import type_pairs
 from tests.replication import Replication, run_statement, sql
 from tests.servers import Database
 from tests.types.columns import SampleTable
@@ -59,6 +61,7 @@ class Pair:
             ],
         )
         self.replication.prepare()
+        self.conversions = self._conversions()
         self._stack = ExitStack()
         # Opened once, and not for each delivery as `service.run_once` does: connecting is slow.
         self._opened = open_source("here", self.replication.settings.sources["here"])
@@ -93,6 +96,20 @@ class Pair:
         for table in self.tables:
             self._compare(table, arrived)
         return arrived
+
+    def _conversions(self) -> dict[tuple[str, str], Conversion]:
+        """What the product says of each column, by the names of table and column."""
+        capture = self.replication.capture("here")
+        target = self.replication.settings.targets["there"]
+        assert isinstance(target, config.SqlTarget)
+        try:
+            tables = list(capture.tables().values())
+        finally:
+            capture.engine.dispose()
+        return {
+            (pair.table.rpartition(".")[2], pair.column.name): pair.conversion
+            for pair in type_pairs(tables, {}, target.connection_url())
+        }
 
     def _compare(self, table: SampleTable, arrived: Arrived) -> None:
         names = [column.name for column in table.columns]

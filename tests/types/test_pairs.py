@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from replicator.targets.sql.conversion import Fit
 from tests.conftest import MakeDatabase
 from tests.servers import DATABASE_KINDS, DatabaseKind
 from tests.types.columns import SampleTable
-from tests.types.pair import Arrived, Pair
+from tests.types.pair import Pair
 from tests.types.samples import TABLES
 
 PAIRS = list(itertools.product(DATABASE_KINDS, DATABASE_KINDS))
@@ -30,22 +32,34 @@ def test_every_type(
         for table in tables:
             pair.insert(table, rows[table.name])
         inserted = pair.deliver()
-        report(source, target, "inserted", inserted)
-
         for table in tables:
             pair.update(table, next_values(table, rows[table.name]))
         updated = pair.deliver()
-        report(source, target, "updated", updated)
-
         pair.write(f"DELETE FROM {table.name}" for table in tables)
         deleted = pair.deliver()
-        assert not deleted.differences
-        assert not deleted.parked
-        assert not inserted.differences + updated.differences, "\n".join(
-            inserted.differences + updated.differences
-        )
     finally:
         pair.close()
+    differences = inserted.differences + updated.differences + deleted.differences
+    assert not differences, "\n".join(differences)
+    assert not deleted.parked
+
+    parked = Counter[tuple[str, str]]()
+    for name, number in [*inserted.parked, *updated.parked]:
+        (tested,) = rows[name][number]
+        parked[name, tested] += 1
+    cells = {
+        (table.name, column.name): pair.conversions[table.name, column.name]
+        for table in tables
+        for column in table.columns
+    }
+    assert not [cell for cell, conversion in cells.items() if conversion.fit is Fit.REFUSED]
+    assert not [cell for cell in parked if not cells[cell].limits], "set aside without a limit"
+    fits = Counter(conversion.fit for conversion in cells.values())
+    print(
+        f"\n{source} to {target}: {fits[Fit.EXACT]} types exact, {fits[Fit.CONVERTED]} converted;"
+        f" {inserted.equal + updated.equal} values equal,"
+        f" {parked.total()} of {len(parked)} types set aside, none changed"
+    )
 
 
 def extreme_rows(table: SampleTable) -> dict[int, dict[str, str]]:
@@ -64,9 +78,3 @@ def next_values(table: SampleTable, rows: dict[int, dict[str, str]]) -> dict[int
             following = (*extremes, "NULL")[extremes.index(value) + 1]
             updates[number] = {name: following}
     return updates
-
-
-def report(source: str, target: str, what: str, arrived: Arrived) -> None:
-    print(f"{source} to {target}, {what}: {arrived.equal} rows equal, {len(arrived.parked)} parked")
-    for key, error in arrived.parked.items():
-        print(f"  parked {key}: {error:.150}")

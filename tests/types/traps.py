@@ -58,7 +58,6 @@ TRAPS = (
         "time",
         "time",
         (Value("'-838:59:59'", "-838:59:59"),),
-        parked=("postgresql",),
     ),
     Trap(
         "zero_date",
