@@ -298,14 +298,15 @@ def _visible(connection: Connection, look: _Look, **bounds: int) -> _Visible | N
     """Look for ids; return what was found, or None."""
     rows: Sequence[Any] = []
     if look.whole is not None:
-        rows = connection.execute(look.whole, bounds).all()
-        first, last, count, *_times = rows[0]
+        whole = connection.execute(look.whole, bounds).one()
+        first, last, count, *_times = whole
         if count == 0:
             return None
-    if look.whole is None or count != last - first + 1:
-        rows = connection.execute(look.islands, bounds).all()
-        if not rows:
-            return None
+        if count == last - first + 1:
+            rows = [whole]
+    rows = rows or connection.execute(look.islands, bounds).all()
+    if not rows:
+        return None
     return _Visible(
         ranges=[(first, last) for first, last, *_rest in rows],
         count=sum(row[2] for row in rows),
