@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -83,13 +85,33 @@ class Block:
         return changes
 
 
-def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    """Return a decoder that keeps every digit: integers, and Decimal for all other numbers."""
-    return msgspec.json.Decoder(kind, float_hook=Decimal)
+class Decoder(Generic[T]):
+    """Decodes JSON to a type, keeping every digit: integers, and Decimal for all other numbers.
+
+    An integer of thousands of digits becomes a Decimal, too: Python limits the size of texts that
+    it makes integers of, which takes quadratic time.
+    """
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._decode = msgspec.json.Decoder(kind, float_hook=Decimal).decode
+
+    def decode(self, data: bytes) -> T:
+        """Decode one JSON value. Raises `msgspec.DecodeError` for anything else."""
+        try:
+            return self._decode(data)
+        except msgspec.ValidationError:  # has no hook for integers
+            value = json.loads(data, parse_int=_integer, parse_float=Decimal)
+            return msgspec.convert(value, self._kind)
 
 
-_decoder = decoder(list[Change])
-_raw_decoder = decoder(list[RawChange])
+def _integer(digits: str) -> int | Decimal:
+    limited = len(digits) > sys.int_info.str_digits_check_threshold
+    return Decimal(digits) if limited else int(digits)
+
+
+_decoder = Decoder(list[Change])
+_raw_decoder = Decoder(list[RawChange])
 
 
 def decode_changes(lines: list[bytes]) -> list[Change]:

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from replicator.change import Row, decoder
+from replicator.change import Decoder, Row
 
 _AT_ONCE = 1_000
 _NO_FIELD_NAME = re.compile(r'[\\"\x00-\x1f]')
 """What the name of a Struct's field must not hold."""
 
-to_row = decoder(Row).decode
+to_row = Decoder(Row).decode
 """Decode one image to all that it holds."""
 
 
@@ -41,7 +41,7 @@ class Columns:
             kind = msgspec.defstruct("Image", fields, gc=False)
             self._values = msgspec.structs.astuple
             self._first = attrgetter("c0")
-        self._decoder = decoder(list[kind])
+        self._decoder = Decoder(list[kind])
 
     def of_each(self, images: Sequence[Raw]) -> list[tuple[Any, ...]]:
         """Return their values in each image. Raises `ColumnMissing`."""
