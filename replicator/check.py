@@ -15,6 +15,7 @@ from replicator.compose import OpenSource, sources_in_use, table_specs
 from replicator.errors import DeliveryStopped, SourceUnavailable, TargetUnavailable, describe
 from replicator.reach import missing_table, reach_source, target_address
 from replicator.status import read_source
+from replicator.targets.sql import Pair, type_pairs
 from replicator.targets.sql import problems as target_problems
 from triggers.capture import State
 from triggers.errors import CaptureError, TableMissing, TableRefused
@@ -43,8 +44,34 @@ class Finding:
     cause: Literal["configuration", "unreachable"] | None = None
 
 
-def find(settings: config.Config) -> Iterator[Finding]:
-    """Yield what is wrong, or could be, with sources first; changes nothing anywhere."""
+@dataclass(frozen=True, slots=True)
+class TypePair:
+    """What becomes of the values of one column on its way to one target."""
+
+    route: str
+    target: str
+    table: str
+    column: str
+    source_type: str
+    target_type: str
+    fit: Literal["exact", "converted", "refused"]
+    note: str
+    """How values are converted, or why they are refused."""
+    limits: str
+    """Values of the source's type that the target cannot hold."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether every value arrives as it is; NUL, which text hardly ever holds, left aside."""
+        return self.fit == "exact" and self.limits in ("", "NUL")
+
+
+def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterator[Finding]:
+    """Yield what is wrong, or could be, with sources first; changes nothing anywhere.
+
+    `types` is filled with all pairs of columns that are found.
+    """
+    types = [] if types is None else types
     tables: dict[str, dict[str, Table]] = {}
     used = sources_in_use(settings)
     for name in settings.sources:
@@ -66,7 +93,7 @@ def find(settings: config.Config) -> Iterator[Finding]:
         finally:
             source.close()
     for name, target in settings.targets.items():
-        yield from _target(settings, name, target, tables)
+        yield from _target(settings, name, target, tables, types)
 
 
 def _source(
@@ -115,6 +142,7 @@ def _target(
     name: str,
     target: config.Target,
     tables: dict[str, dict[str, Table]],
+    types: list[TypePair],
 ) -> Iterator[Finding]:
     place = f"target {name}"
     routes = [route for route in settings.routes if name in route.targets]
@@ -123,7 +151,7 @@ def _target(
         return
     match target:
         case config.SqlTarget():
-            yield from _database(name, target, routes, tables)
+            yield from _database(name, target, routes, tables, types)
         case config.FilesTarget():
             yield from _folder(place, target.url.path)
             if target.local_copy is not None:
@@ -137,6 +165,7 @@ def _database(
     target: config.SqlTarget,
     routes: list[config.Route],
     tables: dict[str, dict[str, Table]],
+    types: list[TypePair],
 ) -> Iterator[Finding]:
     place = f"target {name}"
     url = target.connection_url()
@@ -155,8 +184,10 @@ def _database(
         into = {
             found.name: route.into[t] for t, found in wanted.items() if found and t in route.into
         }
+        present = [table for table in wanted.values() if table is not None]
         try:
-            found = target_problems([t for t in wanted.values() if t is not None], into, url)
+            found = target_problems(present, into, url)
+            types += [_type_pair(route.name, name, pair) for pair in type_pairs(present, into, url)]
         except TargetUnavailable as error:
             where = f"{place} ({target_address(target)})"
             yield _unreachable(place, TargetUnavailable(f"{where}: {error.message}", error.hint))
@@ -168,6 +199,21 @@ def _database(
             if (problem.message, problem.mend) not in told:
                 told.add((problem.message, problem.mend))
                 yield Finding("problem", place, problem.table, problem.message, problem.mend)
+
+
+def _type_pair(route: str, target: str, pair: Pair) -> TypePair:
+    conversion = pair.conversion
+    return TypePair(
+        route=route,
+        target=target,
+        table=pair.table,
+        column=pair.column.name,
+        source_type=pair.column.native,
+        target_type=pair.target.type,
+        fit=conversion.fit.value,
+        note=conversion.note,
+        limits=conversion.limits,
+    )
 
 
 def _named(name: str, tables: dict[str, Table]) -> Table | None:

@@ -5,28 +5,39 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from replicator.check import Finding, find
+from replicator.check import Finding, TypePair, find
 from replicator.cli.exits import ExitCode
 from replicator.cli.options import ConfigOption, JsonOption, VerboseOption, load
-from replicator.cli.terminal import say, styled
+from replicator.cli.terminal import make_table, say, show, styled
 from replicator.compose import delivery_names, sources_in_use
+
+TypesOption = Annotated[
+    bool,
+    typer.Option("--types", help="List the types of all columns, those that simply fit too."),
+]
 
 
 def check(
-    config: ConfigOption = None, as_json: JsonOption = False, verbose: VerboseOption = False
+    config: ConfigOption = None,
+    types: TypesOption = False,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Look at everything that deliveries need, and print the statement that mends each finding.
 
-    Changes nothing. Example: replicator check --json
+    Lists the columns whose values are converted, or may be too large for the target. Changes
+    nothing. Example: replicator check --types
     """
     del verbose
     settings = load(config)
     findings = []
-    for finding in find(settings):
+    pairs: list[TypePair] = []
+    for finding in find(settings, pairs):
         findings.append(finding)
         if not as_json:
             _show(finding)
@@ -36,9 +47,14 @@ def check(
         "could_not_check": sum(finding.level == "could not check" for finding in findings),
     }
     if as_json:
-        document = {"findings": [asdict(finding) for finding in findings], **counts}
+        document = {
+            "findings": [asdict(finding) for finding in findings],
+            "types": [asdict(pair) for pair in pairs],
+            **counts,
+        }
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
     else:
+        _show_types([pair for pair in pairs if types or not pair.plain])
         sources = sources_in_use(settings)
         deliveries = sum(len(delivery_names(settings, name)) for name in sources)
         say(
@@ -48,6 +64,19 @@ def check(
             f"{counts['could_not_check']} could not be checked"
         )
     raise typer.Exit(_code(findings))
+
+
+def _show_types(pairs: list[TypePair]) -> None:
+    if not pairs:
+        return
+    table = make_table("Route", "Target", "Column", "From", "To", "Values", "Cannot hold")
+    for pair in pairs:
+        how = f"{pair.fit}: {pair.note}" if pair.note else pair.fit
+        column = f"{pair.table}.{pair.column}"
+        table.add_row(
+            pair.route, pair.target, column, pair.source_type, pair.target_type, how, pair.limits
+        )
+    show(table)
 
 
 def _show(finding: Finding) -> None:

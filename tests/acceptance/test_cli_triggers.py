@@ -125,6 +125,9 @@ def test_check(shop: CommandLine) -> None:
     shop.ok("tables", "create")
 
     assert "0 problems, 0 warnings, 0 could not be checked" in shop.ok("check")
+    assert "Cannot hold" in shop.ok("check", "--types")
+    pairs = json.loads(shop.ok("check", "--json"))["types"]
+    assert ("orders", "id", "exact") in {(p["table"], p["column"], p["fit"]) for p in pairs}
 
     shop.sql("DROP TABLE lines", "copy.db")
     (shop.folder / "outgoing").write_text("in the way")

@@ -29,8 +29,8 @@ from triggers.model import Column
 
 INTEGER_BYTES = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
 _TEXT_BYTES = {"tinytext": (1 << 8) - 1, "text": (1 << 16) - 1, "mediumtext": (1 << 24) - 1}
+# None for longtext and longblob: what a packet can hold, they hold.
 _BLOB_BYTES = {"tinyblob": (1 << 8) - 1, "blob": (1 << 16) - 1, "mediumblob": (1 << 24) - 1}
-_LONGEST = (1 << 32) - 1
 _GEOMETRIES = (
     "geometry",
     "point",
@@ -102,15 +102,16 @@ def holding(target: TargetColumn) -> Holding:
     if name.endswith(("char", "text")):
         return _text(name, size, target.charset)
     if name.endswith(("binary", "blob")):
-        length = _BLOB_BYTES.get(name, size if name.endswith("binary") else _LONGEST)
-        return Binary(length if length is not None else 1, fixed=name == "binary")
+        if name.endswith("blob"):
+            return Binary(_BLOB_BYTES.get(name))
+        return Binary(1 if size is None else size, fixed=name == "binary")
     return _other(name, size, None if second is None else int(second))
 
 
 def _text(name: str, size: int | None, charset: str | None) -> Holding:
     codec, widest = _CODECS.get(charset or "utf8mb4", (None, 4))
     if name.endswith("text"):
-        return Texts(size=_TEXT_BYTES.get(name, _LONGEST), codec=codec, widest=widest)
+        return Texts(size=_TEXT_BYTES.get(name), codec=codec, widest=widest)
     return Texts(
         characters=1 if size is None else size, codec=codec, widest=widest, trims=name == "char"
     )

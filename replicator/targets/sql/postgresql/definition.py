@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from replicator.targets.sql.dialect import TargetColumn, TargetTable
+from replicator.targets.sql.values.arrays import PRINTED
 from triggers.model import Column, Kind
 
 _OWN_TYPES = re.compile(
@@ -70,11 +71,12 @@ class PostgreSQLDefinition:
                 width = re.search(r"\d+", column.native)
                 return f"bit({width[0] if width else 1})"
             case Kind.ARRAY:
-                own = _OWN_ELEMENTS.fullmatch(native)
-                return column.native if own else "text[]"
+                element = PRINTED.get(column.base, column.base)
+                arrays = (f"{native.rstrip('[]')}[]", f"{element}[]")
+                return next(filter(_OWN_ELEMENTS.fullmatch, arrays), "text[]")
             case Kind.OTHER:
-                own = _OWN_TYPES.fullmatch(column.native.lower())
-                return column.native if own else "text"
+                own = _OWN_TYPES.fullmatch(column.base) if column.engine == "postgresql" else None
+                return own[0] if own else "text"
             case Kind.TIME if column.engine == "mysql":
                 return "interval"  # it may be negative, and longer than a day
             case (

@@ -55,10 +55,18 @@ _SIZED = re.compile(r"([a-z ]+?)(?:\((\d+)(?:,(-?\d+))?\))?( with(?:out)? time z
 
 def conversion(column: Column, target: TargetColumn) -> Conversion:
     """How values of a source column become values of a column."""
-    same = column.engine == "postgresql" and column.native.lower() == target.type
-    if same and not target.members:
+    held = holding(target)
+    if column.engine == "postgresql" and not target.members and _is_same(column, target, held):
         return exact(array_literal) if column.kind is Kind.ARRAY else EXACT
-    return choose(column, holding(target))
+    return choose(column, held)
+
+
+def _is_same(column: Column, target: TargetColumn, held: Holding) -> bool:
+    if column.native.lower() == target.type:
+        return True
+    if isinstance(held, Bits):  # the server refuses strings that are too long
+        return held.varying and column.base in ("bit", "varbit")
+    return column.kind is Kind.OTHER and column.base == target.type
 
 
 def holding(target: TargetColumn) -> Holding:

@@ -11,6 +11,7 @@ from replicator.targets.sql.dialect import TargetColumn
 from replicator.targets.sql.values.arrays import json_text
 from replicator.targets.sql.values.binary import bytes_of
 from replicator.targets.sql.values.holding import Floats, Holding, Integers, Texts
+from replicator.targets.sql.values.loose import own_text
 from replicator.targets.sql.values.numbers import (
     from_boolean,
     from_decimal,
@@ -143,8 +144,9 @@ def _any_class(column: Column, target: TargetColumn, affinity: Affinity) -> Conv
             if target.strict and affinity != "none":
                 raise Unfit("a STRICT column of this type takes no bytes")
             return bytes_of(value)
-        if value in ("Infinity", "-Infinity") and source not in ("text",) and affinity != "text":
-            return float(value)
+        if value in ("Infinity", "-Infinity"):
+            return value if affinity == "text" else float(value)
+        value = own_text(value)
         if (numeric or ambiguous) and looks_numeric(value):
             raise Unfit("a text that would be taken for a number")
         if target.strict and numeric:

@@ -18,8 +18,10 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def from_array(column: Column, holding: Holding) -> Conversion:
     """ARRAY: a JSON array, or the text of one with bounds of its own."""
     match holding:
-        case Arrays() if _widens(column.native, holding.element):
+        case Arrays() if _keeps_elements(column, holding.element):
             return exact(array_literal)
+        case Arrays(element="text"):
+            return converted("its elements as text", array_literal)
         case Documents():
             return converted("as a JSON array", json_text)
         case Texts():
@@ -40,17 +42,34 @@ def json_text(value: Any) -> str:
     return _encode(value).decode()
 
 
+PRINTED = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "varchar": "character varying",
+    "bpchar": "character",
+    "varbit": "bit varying",
+    "time": "time without time zone",
+    "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
+"""PostgreSQL's names of types in its catalogue, as it prints them elsewhere."""
+
 _WIDER = ("smallint", "integer", "bigint", "numeric")
 
 
-def _widens(native: str, element: str) -> bool:
-    own = native.lower().rstrip("[]")
-    if own == element or (element == "text" and own.startswith("character varying")):
+def _keeps_elements(column: Column, element: str) -> bool:
+    own = column.native.lower().rstrip("[]")
+    base = PRINTED.get(column.base, column.base)
+    if element in (own, base):
         return True
     if own in _WIDER and element in _WIDER:
         return _WIDER.index(own) <= _WIDER.index(element)
-    # The name of a domain does not tell its element.
-    return not native.endswith("[]") and element == "text"
+    return own.startswith("character varying") and element == "text"
 
 
 def _element(value: Any) -> str:

@@ -31,6 +31,11 @@ _FORMS = {
 _INFINITE = ("Infinity", "-Infinity")
 
 
+def own_text(value: str) -> str:
+    """A text without the backslash that keeps it apart from bytes and infinities."""
+    return value[1:] if value.startswith("\\") else value
+
+
 def from_any(column: Column, holding: Holding) -> Conversion:
     """A column of SQLite: each value by its storage class, text by what the column declares."""
     anything = replace(column, length=None, precision=8, scale=None)
@@ -97,17 +102,19 @@ def _by_class(
 ) -> Converter:
     form = None if isinstance(holding, Texts) else _FORMS.get(column.kind)
     ambiguous = column.kind is Kind.DYNAMIC and isinstance(holding, Texts)
-    numeric = column.kind in (Kind.FLOAT, Kind.DECIMAL, Kind.INTEGER, Kind.DYNAMIC)
 
     def convert(value: Any) -> Any:
         if isinstance(value, str):
             if value.startswith("\\x"):
                 chosen = blob
-            elif value in _INFINITE and numeric and real.fit is not Fit.REFUSED:
+            elif value in _INFINITE:
                 chosen = real
             else:
+                value = own_text(value)
                 if ambiguous and looks_numeric(value):
                     raise Unfit("a text that would be taken for a number")
+                if ambiguous and value.startswith("\\x"):
+                    raise Unfit("a text that would be taken for bytes")
                 if form is not None and form.fullmatch(value) is None:
                     raise Unfit("a text in a form that the column does not keep")
                 chosen = text

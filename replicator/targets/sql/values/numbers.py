@@ -71,14 +71,16 @@ def from_decimal(column: Column, holding: Holding) -> Conversion:
                 _whole(holding), f"fractions, below {holding.first} or above {holding.last}"
             )
         case Decimals():
-            nonfinite = column.engine != "mysql"
-            if _holds_all(holding, digits) and (holding.nan or not nonfinite):
-                return EXACT
-            return exact(_decimal_check(holding), f"more than {_digits(holding)}")
+            nan = _may_be_nan(column) and not holding.nan
+            if not _holds_all(holding, digits):
+                return exact(_decimal_check(holding), f"more than {_digits(holding)}")
+            return exact(_decimal_check(holding), "NaN") if nan else EXACT
         case Floats():
             sure = _SURE_DIGITS[holding.size]
+            limits = [] if digits and digits[0] <= sure else ["decimals that it does not keep"]
+            limits += _nonfinite(column, holding, limited=digits is not None)
             note = f"as the nearest float, up to {sure} digits"
-            return converted(note, _float_of_decimal(holding), "decimals that it does not keep")
+            return converted(note, _float_of_decimal(holding), ", ".join(limits))
         case Texts():
             return converted("as decimal digits", after(plain_text, text_check(holding)))
         case Documents():
@@ -92,16 +94,16 @@ def from_float(column: Column, holding: Holding) -> Conversion:
     single = column.precision == 4
     match holding:
         case Floats(size=8, scale=None) if single:
-            return exact(_float_check(holding), _nonfinite_limits(holding))
+            return exact(_float_check(holding), ", ".join(_nonfinite(column, holding)))
         case Floats(size=8, scale=None) if not holding.bound:
             return EXACT
         case Floats(size=4) if single and not holding.bound:
             return EXACT
         case Floats():
             rounds = holding.scale is not None or (holding.size == 4 and not single)
-            rounded = "numbers that it would round" if rounds else ""
-            limits = ", ".join(filter(None, (rounded, _nonfinite_limits(holding))))
-            return exact(_float_check(holding), limits)
+            limits = ["numbers that it would round"] if rounds else []
+            limits += _nonfinite(column, holding)
+            return exact(_float_check(holding), ", ".join(limits))
         case Decimals():
             note = "as the shortest decimal that reads back as the same number"
             convert = after(shortest_decimal, _decimal_check(holding))
@@ -228,8 +230,8 @@ def _holds_all(holding: Decimals, digits: tuple[int, int] | None) -> bool:
 def _digits(holding: Decimals) -> str:
     if holding.infinity:
         return f"{holding.whole} digits before or {holding.scale} after the point"
-    excluded = "" if holding.nan else ", NaN"
-    return f"{holding.whole} digits before or {holding.scale} after the point{excluded}"
+    excluded = "infinity" if holding.nan else "NaN, infinity"
+    return f"{holding.whole} digits before or {holding.scale} after the point, {excluded}"
 
 
 def _decimal_check(holding: Decimals) -> Converter:
@@ -239,7 +241,7 @@ def _decimal_check(holding: Decimals) -> Converter:
         return Decimal((0, (9,) * holding.digits, -scale))
 
     def check(value: Any) -> Any:
-        if isinstance(value, str):
+        if value in _NONFINITE:
             return nonfinite(value)
         number = value if isinstance(value, Decimal) else Decimal(value)
         exponent = number.as_tuple().exponent
@@ -259,21 +261,23 @@ def _decimal_check(holding: Decimals) -> Converter:
             if holding.nan:
                 return value
             raise Unfit("the column has no NaN")
-        if value in _NONFINITE:
-            if holding.infinity:
-                return value
-            sign = Decimal(-1) if value.startswith("-") else Decimal(1)
-            raise Unfit("the column has no infinity", largest().copy_sign(sign))
-        raise Unfit("not a number")
+        if holding.infinity:
+            return value
+        sign = Decimal(-1) if value.startswith("-") else Decimal(1)
+        raise Unfit("the column has no infinity", largest().copy_sign(sign))
 
     return check
 
 
-def _nonfinite_limits(holding: Floats) -> str:
-    missing = [
-        name for name, held in (("NaN", holding.nan), ("infinity", holding.infinity)) if not held
-    ]
-    return ", ".join(missing)
+def _may_be_nan(column: Column) -> bool:
+    return column.engine not in ("mysql", "sqlite") and column.base != "money"
+
+
+def _nonfinite(column: Column, holding: Floats, *, limited: bool = False) -> list[str]:
+    """What the source has and the target has not; a `limited` decimal is never infinite."""
+    nan = _may_be_nan(column) and not holding.nan
+    infinity = column.engine != "mysql" and not limited and not holding.infinity
+    return ["NaN"] * nan + ["infinity"] * infinity
 
 
 def _float_check(holding: Floats) -> Converter:
