@@ -31,7 +31,9 @@ def _same_dynamic(source: Stored, target: Stored) -> bool:
     """By the source's storage class. What has no type of its own in the target is there as text."""
     match source:
         case float():
-            return isinstance(target, float | str) and _float(source) == _float(target)
+            # No function of SQLite tells -0.0 from 0.0.
+            same = isinstance(target, float | str) and _float(source) == _float(target)
+            return same or (source == 0 and target in (0.0, "0.0"))
         case int():
             return not isinstance(target, float | bytes) and str(source) == str(target)
         case bytes():

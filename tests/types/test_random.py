@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ Values = Mapping[str, str]
 class Drawn:
     """A row: its table, the values that it is inserted with, and those that it is updated to."""
 
-    table: SampleTable
+    table: SampleTable = field(repr=False)
     inserted: Values
     updated: Values
 
@@ -44,7 +44,7 @@ def row_of(table: SampleTable) -> SearchStrategy[Drawn]:
 
 def rows_of(tables: Sequence[SampleTable]) -> SearchStrategy[list[Drawn]]:
     """The rows of one delivery."""
-    rows = [row_of(table) for table in tables if any(c.random for c in table.columns)]
+    rows = [row_of(table) for table in tables if any(c.random is not None for c in table.columns)]
     return st.lists(st.one_of(rows), min_size=_ROWS, max_size=_ROWS)
 
 
