@@ -32,6 +32,10 @@ class Kind(StrEnum):
     OTHER = "other"  # the engine's own text form
 
 
+INCOMPLETE = ""
+"""Name of the member that marks an image which holds its key only. Its value says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a source table."""

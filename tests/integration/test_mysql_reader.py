@@ -39,3 +39,34 @@ def test_small_and_large_rows_in_any_mixture(
     assert [len(change.row["note"]) for change in changes] == sizes
     assert any(block.count == SPAN for block in blocks)
     assert none == []
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_line_larger_than_the_packet(make_database: MakeDatabase, kind: DatabaseKind) -> None:
+    """Two images that the server can hold, and cannot join."""
+    source = make_database(kind)
+    engine = make_engine(source.url)
+    with engine.connect() as connection:
+        packet = connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one()
+    size = packet // 4 - 100
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, note longtext)")
+    Capture(engine).install([TableSpec("t", before="full")])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO t VALUES (1, REPEAT('é', {size} * 2)), (2, 'x')")
+        connection.exec_driver_sql("UPDATE t SET note = CONCAT(note, '!')")
+    reader = MysqlReader(engine)
+    try:
+        changes = [c for block in reader.read([(1, 9)], ["t"]) for c in block.changes()]
+    finally:
+        reader.close()
+        engine.dispose()
+    lengths = [
+        (c.row["id"], c.before and len(c.before["note"]), len(c.row["note"])) for c in changes
+    ]
+    assert lengths == [
+        (1, None, size * 2),
+        (2, None, 1),
+        (1, size * 2, size * 2 + 1),
+        (2, 1, 2),
+    ]

@@ -14,7 +14,7 @@ from triggers.dialects import mysql_catalog as catalog
 from triggers.dialects import mysql_coverage
 from triggers.dialects.base import Finding, LiveTrigger, Subject, TriggerSet
 from triggers.dialects.mysql_gap import MysqlGapProof
-from triggers.model import Column, Kind, Table, TableSpec
+from triggers.model import INCOMPLETE, Column, Kind, Table, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
 
@@ -22,9 +22,6 @@ LONGEST_WAIT_SECONDS = 3
 """While an installation waits for a table, the application's new statements wait behind it."""
 
 BYTES_MARK = "\\x"
-INCOMPLETE = ""
-"""Name of the member that marks an image without its row's other columns. No column has it."""
-
 TOO_LARGE = "the row is larger than max_allowed_packet of the source"
 SHORT = 4096  # characters: their value stays within the smallest sensible max_allowed_packet
 PURPOSES = ("insert", "update", "delete")

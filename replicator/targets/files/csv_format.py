@@ -14,7 +14,7 @@ import msgspec
 from replicator.change import Change
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import Parked
-from triggers.model import Kind, Table
+from triggers.model import INCOMPLETE, Kind, Table
 
 OPERATION_COLUMN = "op"
 
@@ -70,10 +70,17 @@ class CsvFile:
         self._header = header
 
     def lines(self, changes: Sequence[Change]) -> tuple[bytes, int, list[Parked]]:
-        """Encode changes: bytes, lines in them, and the changes that the encoding cannot hold.
+        """Encode changes: bytes, lines in them, and the changes that cannot be written.
 
         The header comes with the first line; without any line there are no bytes.
         """
+        incomplete = [
+            Parked(change, change.after[INCOMPLETE])
+            for change in changes
+            if change.after is not None and INCOMPLETE in change.after
+        ]
+        if incomplete:
+            changes = [change for change in changes if INCOMPLETE not in (change.after or ())]
         refused: list[Parked] = []
         for change in changes:
             self._write(change)
@@ -82,7 +89,7 @@ class CsvFile:
             data, refused = self._encode_singly(changes)
         if data and self._header:
             data, self._header = self._header + data, b""
-        return data, len(changes) - len(refused), refused
+        return data, len(changes) - len(refused), incomplete + refused
 
     def end(self) -> bytes:
         """Return what an encoding with shift states needs at the end of the file."""

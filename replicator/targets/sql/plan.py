@@ -7,9 +7,10 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from msgspec import Raw
 
 from replicator.change import RawChange, Row
+from replicator.targets.sql.conversion import Refused
 from replicator.targets.sql.dialect import Converter, Shape, Step, TargetColumn, TargetTable, Values
 from replicator.targets.sql.images import ColumnMissing, Columns, to_row
-from triggers.model import Kind, Table
+from triggers.model import INCOMPLETE, Kind, Table
 
 _IMAGE_BYTES = 16 << 20
 """JSON of images that is decoded at a time: what they become takes up to four times as much."""
@@ -110,6 +111,8 @@ class TablePlan:
             row: Row = {}
             for known in (*earlier.get(key, ()), image):
                 row |= to_row(known)
+            if INCOMPLETE in row:
+                raise Refused(row[INCOMPLETE])
             names = tuple(name for name in self._names if name in row)
             groups.setdefault(names, []).append([row[name] for name in names])
         for names, rows in groups.items():
