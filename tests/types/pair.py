@@ -121,17 +121,28 @@ class Pair:
             there = found.get(number)
             if key in arrived.parked:
                 # Not written at all: the row is missing, or as it was before.
-                if there is not None and not any(not _unequal(table, old, there) for old in former):
+                if there is not None and not any(
+                    not self._unequal(table, old, there) for old in former
+                ):
                     arrived.differences.append(f"{key} is parked, and yet there is {there!r:.300}")
             elif there is None:
                 arrived.differences.append(f"{key} is missing: {row!r:.300}")
             else:
-                unequal = _unequal(table, row, there)
+                unequal = self._unequal(table, row, there)
                 arrived.differences += [f"{key} {difference}" for difference in unequal]
                 arrived.equal += not unequal
             former.append(row)
         arrived.differences += [
             f"{(table.name, number)} is still there" for number in found.keys() - expected.keys()
+        ]
+
+    def _unequal(self, table: SampleTable, expected: Row, found: Row) -> list[str]:
+        # No function of SQLite tells -0.0 from 0.0, and its REAL columns do not keep it.
+        signed_zero = "sqlite" not in (self.source.kind, self.target.kind)
+        return [
+            f"{column.name} {column.type}: {before!r:.150} became {after!r:.150}"
+            for column, before, after in zip(table.columns, expected, found, strict=True)
+            if not same_value(column.meaning, before, after, signed_zero=signed_zero)
         ]
 
     def _newly_parked(self) -> dict[Key, str]:
@@ -158,14 +169,6 @@ def write(database: Database, statements: Iterable[str]) -> None:
                 raise
         connection.commit()
         connection.invalidate()  # nobody else is to get this session
-
-
-def _unequal(table: SampleTable, expected: Row, found: Row) -> list[str]:
-    return [
-        f"{column.name} {column.type}: {before!r:.150} became {after!r:.150}"
-        for column, before, after in zip(table.columns, expected, found, strict=True)
-        if not same_value(column.meaning, before, after)
-    ]
 
 
 def _without_tls(database: Database) -> str:

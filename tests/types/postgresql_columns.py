@@ -120,7 +120,7 @@ NUMBERS = SampleTable(
             doubles(lambda value: f"'{value!r}'", width=32),
         ),
         SampleColumn(
-            "double",
+            "double_one",
             "double precision",
             "float",
             (

@@ -82,6 +82,8 @@ def _read_postgresql(connection: Connection, table: str, columns: Sequence[str])
             expression, form = f"encode({column}, 'hex')", _as_bytes
         elif type_ in ("real", "double precision"):
             expression, form = f"{column}::float8::text", _as_float
+        elif type_ == "real[]":
+            expression = f"format('%s', {column}::float8[])"
         elif type_ == "money":
             expression = f"{column}::numeric::text"
         elif type_.startswith("bit"):
