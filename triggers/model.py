@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 INCOMPLETE = ""
-"""Name of the member that marks an image which holds its key only. Its value says why."""
+"""Name of the member that marks an image which lacks columns of its row. Its value says why."""
 
 
 @dataclass(frozen=True, slots=True)

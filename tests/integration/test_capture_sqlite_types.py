@@ -10,8 +10,10 @@ from math import inf, isfinite
 
 import pytest
 
+from replicator.sources.sqlite import SqliteReader
 from tests.capture_source import CaptureSource, capture_source, inserted
 from tests.conftest import MakeDatabase
+from triggers.model import INCOMPLETE
 
 CLASSES: tuple[tuple[object, object], ...] = (
     (None, None),
@@ -101,6 +103,24 @@ def test_generated_columns(source: CaptureSource) -> None:
     source.install("t")
     source.execute("INSERT INTO t (id) VALUES (1)")
     assert source.changes() == [inserted({"id": 1, "a": 2, "b": "x1"})]
+
+
+def test_text_that_is_not_utf8_is_marked(source: CaptureSource) -> None:
+    """The change can be read, and says what it lacks; the others are not kept back."""
+    source.execute("CREATE TABLE t (id integer PRIMARY KEY, v text, n integer)")
+    source.install("t")
+    source.execute(
+        "INSERT INTO t VALUES (1, CAST(x'61ff62' AS text), 5)", "INSERT INTO t VALUES (2, 'é', 6)"
+    )
+    reader = SqliteReader(source.engine)
+    try:
+        changes = [c for block in reader.read([(1, 9)], ["t"]) for c in block.changes()]
+    finally:
+        reader.close()
+    assert [change.after for change in changes] == [
+        {"id": 1, "n": 5, INCOMPLETE: "not UTF-8: v"},
+        {"id": 2, "v": "é", "n": 6},
+    ]
 
 
 def write(source: CaptureSource, values: list[object]) -> None:
