@@ -104,16 +104,16 @@ def _read_mysql(connection: Connection, table: str, columns: Sequence[str]) -> d
     types = _types(connection, "mysql", table)
     expressions, forms = [], []
     for column in columns:
-        type_ = types[column]
-        expression, form = f"CAST({column} AS CHAR)", _as_text
+        type_, name = types[column], f"`{column}`"
+        expression, form = f"CAST({name} AS CHAR)", _as_text
         if type_.startswith(_TEXTS):
             expression, form = f"HEX(CONVERT({expression} USING utf8mb4))", _as_utf8
         elif type_.startswith(_BYTES + _SHAPES):
-            expression, form = f"HEX({column})", _as_bytes
+            expression, form = f"HEX({name})", _as_bytes
         elif type_.startswith(("float", "double")):
-            expression, form = f"{column} * 1e0", _as_float
+            expression, form = f"{name} * 1e0", _as_float
         elif type_.startswith("bit"):
-            expression = f"CAST(CAST({column} AS UNSIGNED) AS CHAR)"
+            expression = f"CAST(CAST({name} AS UNSIGNED) AS CHAR)"
         expressions.append(expression)
         forms.append(form)
     return _rows(connection, table, expressions, forms)

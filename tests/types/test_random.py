@@ -48,6 +48,7 @@ def rows_of(tables: Sequence[SampleTable]) -> SearchStrategy[list[Drawn]]:
     return st.lists(st.one_of(rows), min_size=_ROWS, max_size=_ROWS)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("rows", [200, _LONG])
 @pytest.mark.parametrize(
     ("source", "target"), PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS]
