@@ -40,7 +40,11 @@ def _same_dynamic(source: Stored, target: Stored) -> bool:
         case float():
             return isinstance(target, float | str) and _float(source) == _float(target)
         case int():
-            return not isinstance(target, float | bytes) and str(source) == str(target)
+            if isinstance(
+                target, float
+            ):  # a column of doubles; int() shows whether it has all digits
+                return target.is_integer() and int(target) == source
+            return not isinstance(target, bytes) and str(source) == str(target)
         case bytes():
             return target == (source if isinstance(target, bytes) else f"\\x{source.hex()}")
         case _:

@@ -141,7 +141,7 @@ NUMBERS = SampleTable(
             "money",
             "decimal",
             ("'-92233720368547758.08'::numeric::money", "12.34::numeric::money"),
-            decimals(12, 2).map(lambda text: f"{text}::numeric::money"),
+            decimals(12, 2).map(lambda text: f"'{text}'::numeric::money"),
         ),
         SampleColumn(
             "flag", "boolean", "boolean", ("true", "false"), st.sampled_from(("true", "false"))
