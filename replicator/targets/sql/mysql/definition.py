@@ -67,7 +67,7 @@ class MySQLDefinition:
                 own = column.native.lower().startswith(("enum(", "set("))
                 return column.native if own else "varchar(255)"
             case Kind.GEOMETRY if column.engine == "mysql" and not indexed:
-                return column.native
+                return column.native.replace("geomcollection", "geometrycollection")
             case Kind.INTERVAL | Kind.JSON | Kind.ARRAY | Kind.GEOMETRY | Kind.DYNAMIC | Kind.OTHER:
                 return text
 
