@@ -12,7 +12,7 @@ class Kind(StrEnum):
 
     INTEGER = "integer"  # JSON number
     DECIMAL = "decimal"  # JSON number with all digits; "NaN", "Infinity", "-Infinity"
-    FLOAT = "float"  # JSON number, shortest form that reads back equal; "NaN", "Infinity", ...
+    FLOAT = "float"  # JSON number that reads back as the same double; "NaN", "Infinity", ...
     BOOLEAN = "boolean"  # true / false
     TEXT = "text"  # string as is
     BYTES = "bytes"  # "\\x" + lower-case hex
@@ -26,9 +26,9 @@ class Kind(StrEnum):
     UUID = "uuid"  # "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
     BIT = "bit"  # MySQL BIT: JSON number
     ENUM = "enum"  # string; SET: comma-separated string
-    ARRAY = "array"  # JSON array
-    GEOMETRY = "geometry"  # hex (E)WKB
-    DYNAMIC = "dynamic"  # SQLite: the storage class decides: number, string, "\\x" hex, null
+    ARRAY = "array"  # JSON array; text such as "[0:1]={1,2}" with lower bounds other than 1
+    GEOMETRY = "geometry"  # lower-case hex: MySQL's SRID and WKB, PostGIS's EWKB
+    DYNAMIC = "dynamic"  # SQLite: no declared type tells what to expect
     OTHER = "other"  # the engine's own text form
 
 
