@@ -34,6 +34,8 @@ form of the values could be kept; deliveries to such a column do not start.
   type has no zone. A time without zone never becomes one with a zone: which one, nobody knows.
 - Decimals become floats only where they read back as the same decimal (up to 15 digits), floats
   become decimals by the shortest text that reads back as the same float.
+- Negative zero is kept by PostgreSQL and MySQL. MariaDB and SQLite have none: they keep zero, which
+  SQL calls equal.
 - MySQL's dates with a zero in them are refused by PostgreSQL, and kept everywhere else.
 - SQLite's columns hold values of any storage class. Those that fit the declared type are converted
   like a column of that type; the others arrive where the target's type holds them, or are refused.
