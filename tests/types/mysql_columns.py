@@ -335,7 +335,7 @@ _MARIADB = (
         "uuid",
         "uuid",
         ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"),
-        quoted(st.uuids()),
+        quoted(st.uuids(version=4)),
     ),
     SampleColumn("host", "inet6", "text", ("'::1'", "'fe80::1'", "'::ffff:10.0.0.1'")),
     SampleColumn("old_host", "inet4", "text", ("'10.0.0.1'", "'255.255.255.255'")),
