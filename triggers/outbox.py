@@ -82,6 +82,7 @@ def define_outbox(schema: str | None) -> Outbox:
             sa.Column("last_batch", sa.BigInteger),
             sa.Column("purged_to", sa.BigInteger),
             sa.Column("purged_batch", sa.BigInteger),
+            sa.Column("sealed_to", UtcTime),
         ),
         change=table(
             "outbox_change",
@@ -123,6 +124,8 @@ def define_outbox(schema: str | None) -> Outbox:
             sa.Column("lease_owner", sa.String(255)),
             sa.Column("lease_until", UtcTime),
             sa.Column("plan", sa.Text),
+            sa.Column("window_end", UtcTime),
+            sa.Column("memo", sa.Text),
             sa.Column("last_error", sa.Text),
             sa.Column("last_error_at", UtcTime),
             sa.Column("delivered_at", UtcTime),

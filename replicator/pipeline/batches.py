@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +13,14 @@ from sqlalchemy import Connection, Engine
 
 from replicator.errors import DeliveryStopped
 from replicator.pipeline import ranges
-from replicator.pipeline.contract import Progress, Round
+from replicator.pipeline.closing import close_windows
+from replicator.pipeline.contract import Progress, Round, Window, Windows
 from replicator.pipeline.ranges import Range
 from triggers.outbox import Outbox
 
 ROUND_BATCHES = 500
+MANY_RANGES = 10_000
+"""How many ranges of ids are collected before they are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +35,13 @@ class Batches:
     """The sealed batches of one source, read on a connection of their own."""
 
     def __init__(self, engine: Engine, outbox: Outbox) -> None:
+        self._source = engine
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
         self._connection: Connection | None = None
         batch = outbox.batch
         after = sa.select(batch).where(batch.c.batch_no > sa.bindparam("after"))
         self._next = after.order_by(batch.c.batch_no).limit(ROUND_BATCHES)
-        self._planned = after.where(batch.c.batch_no <= sa.bindparam("last")).order_by(
-            batch.c.batch_no
-        )
 
     def close(self) -> None:
         """Give the connection back."""
@@ -76,43 +80,86 @@ class Batches:
         query = sa.select(self._outbox.state.c.last_batch)
         return int(self._connect().execute(query).scalar_one())
 
-    def next_round(
-        self, after: Progress, most_rows: int, planned: Round | None = None
-    ) -> Waiting | None:
+    def next_round(self, after: Progress, most_rows: int) -> Waiting | None:
         """Group the batches after `after` into a round of at most `most_rows` changes.
 
-        At least one batch when there is one, however large; None when there is none. `planned`
-        asks for exactly the batches of that round instead.
+        At least one batch when there is one, however large; None when there is none.
         """
-        if planned is not None:
-            bound = {"after": after.batch_no, "last": planned.reached.batch_no}
-            rows = self._connect().execute(self._planned, bound).all()
-        else:
-            rows = self._connect().execute(self._next, {"after": after.batch_no}).all()
-        if not rows:
-            return None
-        if rows[0].batch_no != after.batch_no + 1:
-            raise DeliveryStopped(
-                f"batch {after.batch_no + 1} is not in the source any more",
-                "it was purged before this delivery had it: copy the tables anew",
-            )
-        chosen: list[sa.Row[Any]] = []
         total = 0
-        for row in rows:
-            if planned is None and chosen and total + row.row_count > most_rows:
-                break
-            chosen.append(row)
+
+        def has_room(row: sa.Row[Any]) -> bool:
+            nonlocal total
             total += row.row_count
-        last = chosen[-1]
-        return Waiting(
-            work=Round(
-                previous=after,
-                reached=Progress(after.epoch, last.batch_no, mark(last)),
-                first_batch=chosen[0].batch_no,
-                rows=total,
-            ),
-            ids=ranges.merge(r for row in chosen for r in ranges.decode(row.ids)),
+            return total <= most_rows or bool(total == row.row_count)
+
+        found = self._gather(after, takewhile(has_room, self._page(after.batch_no)), None)
+        return found if found.ids else None
+
+    def planned_round(self, after: Progress, planned: Round) -> Waiting:
+        """Return exactly the batches of a round that was begun before."""
+        last = planned.reached.batch_no
+        rows = self._rows(after, lambda row: bool(row.batch_no <= last))
+        return self._gather(after, rows, planned.window)
+
+    def first_window(self, after: Progress, windows: Windows) -> Window:
+        """Return the window of the first batch after `after`, or the current one."""
+        batch = self._outbox.batch
+        sealed_at = sa.select(batch.c.sealed_at).where(batch.c.batch_no > after.batch_no)
+        query = sealed_at.order_by(batch.c.batch_no).limit(1)
+        found = self._connect().execute(query).scalar()
+        return windows.containing(found or datetime.now(UTC))
+
+    def window_round(self, after: Progress, window: Window) -> Waiting | None:
+        """Return the batches of a window; None while it is not over.
+
+        When it is, it is closed, so that the same batches are found ever after.
+        """
+        if datetime.now(UTC) < window.end:
+            return None
+        close_windows(self._source, self._outbox, window.end)
+        rows = self._rows(after, lambda row: bool(row.sealed_at < window.end))
+        return self._gather(after, rows, window)
+
+    def _page(self, after: int) -> Sequence[sa.Row[Any]]:
+        return self._connect().execute(self._next, {"after": after}).all()
+
+    def _rows(self, after: Progress, wanted: Callable[[sa.Row[Any]], bool]) -> Iterator[Any]:
+        """Yield the batches after `after` up to the first that is not wanted."""
+        position = after.batch_no
+        while page := self._page(position):
+            for row in page:
+                if not wanted(row):
+                    return
+                yield row
+            position = page[-1].batch_no
+
+    def _gather(
+        self, after: Progress, rows: Iterable[sa.Row[Any]], window: Window | None
+    ) -> Waiting:
+        reached = after
+        total = 0
+        ids: list[Range] = []
+        many = MANY_RANGES
+        for row in rows:
+            if reached is after and row.batch_no != after.batch_no + 1:
+                raise DeliveryStopped(
+                    f"batch {after.batch_no + 1} is not in the source any more",
+                    "it was purged before this delivery had it: copy the tables anew",
+                )
+            reached = Progress(after.epoch, row.batch_no, mark(row))
+            total += row.row_count
+            ids += ranges.decode(row.ids)
+            if len(ids) > many:
+                ids = ranges.merge(ids)
+                many = 2 * len(ids) + MANY_RANGES
+        work = Round(
+            previous=after,
+            reached=reached,
+            first_batch=after.batch_no + 1,
+            rows=total,
+            window=window,
         )
+        return Waiting(work, ranges.merge(ids))
 
     def _mark(self, batch_no: int) -> str | None:
         batch = self._outbox.batch

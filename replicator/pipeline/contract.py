@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from replicator.change import Block, Change
@@ -35,13 +36,32 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time; the batches sealed in it are delivered together."""
+
+    start: datetime
+    end: datetime  # not part of it
+
+
+class Windows(Protocol):
+    """Divides time into windows, one right after the other."""
+
+    def containing(self, moment: datetime) -> Window:
+        """Return the window that holds this moment (with time zone)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
-    """Consecutive batches that are delivered together: those after `previous` up to `reached`."""
+    """Consecutive batches that are delivered together: those after `previous` up to `reached`.
+
+    With a `window` they are exactly those sealed in it, perhaps none.
+    """
 
     previous: Progress | None
     reached: Progress
     first_batch: int
     rows: int  # changes in these batches, of all tables
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +86,7 @@ class Outcome:
     written: int  # rows, or lines, written or deleted after net effect
     parked: int = 0
     coerced: int = 0
+    memo: str | None = None  # replaces what `Target.open` gets the next time
 
 
 class ProgressConflict(Exception):
@@ -88,9 +109,10 @@ class Target(Protocol):
     repeats exactly that round after a crash.
     """
 
-    def open(self, tables: Mapping[str, Table]) -> Progress | None:
+    def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:
         """Connect and prepare for changes of these source tables (by canonical name).
 
+        `memo` is the text that the last finished round gave in `Outcome.memo`; the source keeps it.
         Return the progress that the target itself keeps together with the data; None when it
         keeps none, or nothing was ever delivered.
         """

@@ -19,6 +19,7 @@ from replicator.pipeline.contract import (
     Progress,
     ProgressConflict,
     Round,
+    Window,
 )
 from replicator.pipeline.lock import lock_state
 from triggers.engine import for_writing
@@ -43,6 +44,8 @@ class Record:
     progress: Progress | None
     planned: Round | None
     state: DeliveryState
+    window_end: datetime | None = None  # up to here windows are delivered
+    memo: str | None = None
 
 
 def registration(outbox: Outbox, name: DeliveryName) -> sa.Insert:
@@ -92,6 +95,8 @@ class Deliveries:
             progress=progress,
             planned=_read_plan(row.plan, epoch) if row.plan else None,
             state=DeliveryState(row.state),
+            window_end=row.window_end,
+            memo=row.memo,
         )
 
     def take_lease(self, owner: str, abandoned: Sequence[str] = ()) -> bool:
@@ -138,24 +143,27 @@ class Deliveries:
         Raises `ProgressConflict` when the lease is not `owner`'s any more, as do `finish` and
         `adopt`: a process that was asleep must not undo what another has done since.
         """
-        text = json.dumps(
-            {
-                "first_batch": work.first_batch,
-                "last_batch": work.reached.batch_no,
-                "mark": work.reached.mark,
-                "rows": work.rows,
-            }
-        )
-        self._update_as(owner, plan=text)
+        plan: dict[str, object] = {
+            "first_batch": work.first_batch,
+            "last_batch": work.reached.batch_no,
+            "mark": work.reached.mark,
+            "rows": work.rows,
+        }
+        if work.window is not None:
+            plan["window"] = [work.window.start.isoformat(), work.window.end.isoformat()]
+        self._update_as(owner, plan=json.dumps(plan))
 
     def finish(self, work: Round, outcome: Outcome, owner: str) -> None:
         """Record that a round is durable at the target."""
         table = self._outbox.delivery
+        # A window before the source's first batch finishes none: there is no progress yet.
+        progress = {"progress": work.reached.batch_no, "mark": work.reached.mark}
         self._update_as(
             owner,
-            progress=work.reached.batch_no,
-            mark=work.reached.mark,
+            **(progress if work.reached.mark else {}),
             plan=None,
+            window_end=work.window.end if work.window is not None else None,
+            memo=outcome.memo if outcome.memo is not None else table.c.memo,
             delivered_at=datetime.now(UTC),
             changes=table.c.changes + outcome.changes,
             written=table.c.written + outcome.written,
@@ -257,4 +265,10 @@ def _read_plan(text: str, epoch: str) -> Round:
         reached=Progress(epoch, plan["last_batch"], plan["mark"]),
         first_batch=plan["first_batch"],
         rows=plan["rows"],
+        window=_read_window(plan["window"]) if "window" in plan else None,
     )
+
+
+def _read_window(ends: Sequence[str]) -> Window:
+    start, end = (datetime.fromisoformat(end) for end in ends)
+    return Window(start, end)

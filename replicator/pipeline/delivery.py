@@ -23,8 +23,10 @@ from replicator.pipeline.contract import (
     ProgressConflict,
     Round,
     Target,
+    Window,
+    Windows,
 )
-from replicator.pipeline.deliveries import Deliveries, DeliveryState
+from replicator.pipeline.deliveries import Deliveries, DeliveryState, Record
 from replicator.pipeline.feed import Feed
 from replicator.pipeline.reader import ChangeReader
 from replicator.pipeline.signal import BatchSignal
@@ -61,13 +63,15 @@ class Delivery:
         stop: threading.Event,
         next_run: Callable[[datetime], datetime] | None = None,
         until: int | None = None,
+        windows: Windows | None = None,
     ) -> None:
         """Prepare a delivery.
 
         `tables` returns the source tables by canonical name, as captured now. With `next_run` it
         delivers what is sealed at each of these times, and once at the start, for what was missed;
         otherwise all the time. With `until` it ends when it has finished that batch, or gives up
-        after some tries.
+        after some tries. With `windows` each round is one of them that is over, and with `until`,
+        too, it ends when it has finished those that are over now.
         """
         self.name = name
         self.error: BaseException | None = None
@@ -79,6 +83,9 @@ class Delivery:
         self._new_batch = new_batch
         self._stop = stop
         self._until = until
+        self._windows = windows
+        self._window: Window | None = None  # the next one to be delivered
+        self._began = datetime.now(UTC)
         self._next_run = next_run
         self._due = datetime.min.replace(tzinfo=UTC)
         self._goal: int | None = None  # the last batch of the scheduled run that is under way
@@ -131,9 +138,13 @@ class Delivery:
                 self._leased = self._record.take_lease(self._owner)
 
     def _finished(self) -> bool:
-        return self._until is not None and (
-            self._progress.batch_no >= self._until or self._held.is_set()
-        )
+        if self._until is None:
+            return False
+        if self._windows is None:
+            reached = self._progress.batch_no >= self._until
+        else:
+            reached = self._window is not None and self._window.end > self._began
+        return reached or self._held.is_set()
 
     def _step(self) -> None:
         """Deliver one round, or wait a moment for one."""
@@ -189,7 +200,7 @@ class Delivery:
             self._held.set()
             return None
         tables = self._tables()
-        kept = self._target.open(tables)
+        kept = self._target.open(tables, recorded.memo)
         progress = kept if self._target.keeps_progress else recorded.progress
         if progress is None and recorded.progress is not None:
             raise DeliveryStopped(
@@ -204,30 +215,63 @@ class Delivery:
             if progress is not None and progress != recorded.progress:
                 self._record.adopt(progress, self._owner)
             self._record.forget_parked_after(progress)
+            planned = None if self._target.keeps_progress else recorded.planned
+            self._window = self._next_window(recorded, planned, batches, start)
         except BaseException:
             batches.close()
             raise
         self._kept = progress
         self._progress = self._reached = start
-        planned = None if self._target.keeps_progress else recorded.planned
         self._feed = Feed(
-            batches, self._open_reader(), list(tables), start, planned, self._new_batch
+            batches,
+            self._open_reader(),
+            list(tables),
+            start,
+            planned,
+            self._new_batch,
+            self._windows,
+            self._window,
         )
         return self._feed
 
+    def _next_window(
+        self, recorded: Record, planned: Round | None, batches: Batches, start: Progress
+    ) -> Window | None:
+        if self._windows is None:
+            return None
+        if planned is not None:
+            return planned.window
+        if recorded.window_end is None:
+            return batches.first_window(start, self._windows)
+        window = self._windows.containing(recorded.window_end)
+        return Window(max(window.start, recorded.window_end), window.end)
+
     def _follow(self) -> None:
         """Take note of how far the replicator is that holds the lease: it may finish for us."""
-        progress = self._record.read().progress
-        if progress is not None:
-            self._progress = self._reached = progress
+        recorded = self._record.read()
+        if recorded.progress is not None:
+            self._progress = self._reached = recorded.progress
+        if recorded.window_end is not None and self._windows is not None:
+            self._window = self._windows.containing(recorded.window_end)
 
     def _deliver(self, work: Round, blocks: Iterator[Block]) -> None:
+        if work.window is not None or self._windows is not None:
+            self._deliver_window(work, blocks)
+            return
         first = next(blocks, None)
         self._reached = work.reached
         if first is not None:
             self._move_progress(chain([first], blocks), work)
         elif time.monotonic() - self._moved_at > PROGRESS_SECONDS or self._at_end():
             self._move_progress(())
+
+    def _deliver_window(self, work: Round, blocks: Iterator[Block]) -> None:
+        self._reached = work.reached
+        self._move_progress(blocks, work)
+        if self._windows is None or work.window is None:
+            self._disconnect()  # begun under other settings: look anew where this delivery stands
+        else:
+            self._window = self._windows.containing(work.window.end)
 
     def _move_progress(self, blocks: Iterable[Block], work: Round | None = None) -> None:
         """Deliver everything read since the target's progress as one round."""
@@ -236,6 +280,7 @@ class Delivery:
             reached=self._reached,
             first_batch=self._progress.batch_no + 1,
             rows=work.rows if work is not None else 0,
+            window=work.window if work is not None else None,
         )
         if not self._target.keeps_progress:
             self._record.plan(whole, self._owner)

@@ -10,10 +10,11 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from replicator.change import Block
-from replicator.pipeline.batches import Batches
-from replicator.pipeline.contract import Progress, Round
+from replicator.pipeline.batches import Batches, Waiting
+from replicator.pipeline.contract import Progress, Round, Window, Windows
 from replicator.pipeline.reader import ChangeReader
 from replicator.pipeline.signal import BatchSignal
 
@@ -77,12 +78,17 @@ class Feed:
         start: Progress,
         planned: Round | None,
         new_batch: BatchSignal,
+        windows: Windows | None = None,
+        window: Window | None = None,
     ) -> None:
+        """Begin to read; with `windows`, each round is one of them, and `window` the first."""
         self._batches = batches
         self._reader = reader
         self._tables = tables
         self._position = start
         self._planned = planned
+        self._windows = windows
+        self._window = window
         self._new_batch = new_batch
         self._ready: queue.SimpleQueue[_Start | Block | _End | _Failure] = queue.SimpleQueue()
         self._room = _Room(AHEAD_BYTES)
@@ -128,15 +134,33 @@ class Feed:
                 case _Start():
                     raise AssertionError("a round began inside another")
 
+    def _next_round(self) -> Waiting | None:
+        if self._planned is not None:
+            return self._batches.planned_round(self._position, self._planned)
+        if self._windows is None:
+            return self._batches.next_round(self._position, ROUND_ROWS)
+        if self._window is None:
+            self._window = self._batches.first_window(self._position, self._windows)
+        return self._batches.window_round(self._position, self._window)
+
+    def _look_again(self) -> float:
+        """Return after how many seconds to look for a round unasked."""
+        if self._window is None:
+            return LOOK_AGAIN
+        rest = (self._window.end - datetime.now(UTC)).total_seconds()
+        return min(max(rest, 0.001), LOOK_AGAIN)
+
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
                 seen = self._new_batch.count()
-                waiting = self._batches.next_round(self._position, ROUND_ROWS, self._planned)
+                waiting = self._next_round()
                 if waiting is None:
-                    self._new_batch.wait(seen, LOOK_AGAIN)
+                    self._new_batch.wait(seen, self._look_again())
                     continue
                 self._planned = None
+                if waiting.work.window is not None and self._windows is not None:
+                    self._window = self._windows.containing(waiting.work.window.end)
                 self._ready.put(_Start(waiting.work))
                 for block in self._reader.read(waiting.ids, self._tables):
                     self._room.take(len(block.json))

@@ -119,6 +119,7 @@ class Sealer:
             bounds = {"first": state.highest_id + 1, "last": newest}
             fresh = _visible(connection, self._between, most=room, **bounds)
         now = datetime.now(UTC)
+        sealed_at = max(now, state.sealed_to or now)  # windows that were closed stay as they are
 
         late_ids = late.ranges if late else []
         still_open = self._settle(connection, proof, gaps, late_ids, looked_to, now)
@@ -145,11 +146,13 @@ class Sealer:
                 row_count=rows,
                 first_captured_at=min(part.first_captured_at for part in parts),
                 last_captured_at=max(part.last_captured_at for part in parts),
-                sealed_at=now,
+                sealed_at=sealed_at,
             )
         )
         connection.execute(
-            sa.update(self._outbox.state).values(highest_id=highest, last_batch=batch_no)
+            sa.update(self._outbox.state).values(
+                highest_id=highest, last_batch=batch_no, sealed_to=sealed_at
+            )
         )
         return Sealing(batch_no, rows, still_open)
 

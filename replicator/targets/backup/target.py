@@ -44,7 +44,7 @@ class BackupTarget:
         self._folder = Folder(path / safe_name(delivery.route))
         self._newest: Path | None = None
 
-    def open(self, tables: Mapping[str, Table]) -> Progress | None:  # noqa: ARG002
+    def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:  # noqa: ARG002
         """Create the folder; no progress is kept here."""
         self._folder.prepare()
         with explained(self._folder.path):

@@ -54,7 +54,7 @@ class FilesTarget:
         self._folders = [Folder(path) for path in (local_copy, folder) if path is not None]
         self._tables: Mapping[str, Table] = {}
 
-    def open(self, tables: Mapping[str, Table]) -> Progress | None:
+    def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:  # noqa: ARG002
         """Create the folders; no progress is kept here.
 
         Raises `DeliveryStopped` when two of the tables would have files of the same name.

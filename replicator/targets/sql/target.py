@@ -61,7 +61,7 @@ class SqlTarget:
         self._dialect = dialect_for(url)
         self._plans: dict[str, TablePlan] = {}
 
-    def open(self, tables: Mapping[str, Table]) -> Progress | None:
+    def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:  # noqa: ARG002
         """Connect, match tables, and read the progress. `DeliveryStopped` when they do not fit."""
         self._dialect.connect(make_engine(self._url, poolclass=NullPool), self._origin)
         plans, problems = match(

@@ -62,6 +62,7 @@ def upgrade(schema: str | None) -> None:
         sa.Column("last_batch", sa.BigInteger, nullable=False),
         sa.Column("purged_to", sa.BigInteger, nullable=False),
         sa.Column("purged_batch", sa.BigInteger, nullable=False),
+        sa.Column("sealed_to", Time),
     )
     identity = [sa.Identity(always=True, cache=1)] if dialect == "postgresql" else []
     create(
@@ -107,6 +108,8 @@ def upgrade(schema: str | None) -> None:
         sa.Column("lease_owner", sa.String(255)),
         sa.Column("lease_until", Time),
         sa.Column("plan", LongText),
+        sa.Column("window_end", Time),
+        sa.Column("memo", LongText),
         sa.Column("last_error", LongText),
         sa.Column("last_error_at", Time),
         sa.Column("delivered_at", Time),
@@ -139,6 +142,6 @@ def upgrade(schema: str | None) -> None:
     if dialect == "sqlite":
         create("outbox_origin", sa.Column("origin", sa.Text, nullable=False))
     values: list[sa.ColumnElement[Any]] = [sa.literal(1), sa.literal_column(EPOCH[dialect])]
-    values += [sa.literal(0)] * 4
+    values += [sa.literal(0)] * 4 + [sa.null()]
     absent = ~sa.exists(sa.select(state.c.id))
     op.execute(sa.insert(state).from_select(list(state.c.keys()), sa.select(*values).where(absent)))
