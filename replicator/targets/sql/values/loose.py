@@ -28,6 +28,10 @@ _FORMS = {
     Kind.TIMESTAMP: re.compile(f"{_DATE}([T ]{_TIME})?"),
     Kind.UUID: re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
+_ANY_CLASS = (Kind.DYNAMIC, Kind.BYTES)
+"""In columns of these kinds every class is as likely, as text too: there, it is the text that is
+refused where it looks like another class; in others, a blob."""
+
 _INFINITE = ("Infinity", "-Infinity")
 
 
@@ -59,8 +63,9 @@ def from_any(column: Column, holding: Holding) -> Conversion:
     limits += lost
     note = main.note
     fit = main.fit
-    ambiguous = column.kind is Kind.DYNAMIC and isinstance(holding, Texts)
-    if ambiguous:
+    if isinstance(holding, Texts) and column.kind not in _ANY_CLASS:
+        limits.append("blobs")
+    elif isinstance(holding, Texts):
         fit = Fit.CONVERTED
         note = "numbers as digits, bytes as `\\x` and hexadecimal digits"
         limits.append("text that looks like one of these")
@@ -101,11 +106,14 @@ def _by_class(
     holding: Holding,
 ) -> Converter:
     form = None if isinstance(holding, Texts) else _FORMS.get(column.kind)
-    ambiguous = column.kind is Kind.DYNAMIC and isinstance(holding, Texts)
+    textual = isinstance(holding, Texts)
+    ambiguous = textual and column.kind in _ANY_CLASS
 
     def convert(value: Any) -> Any:
         if isinstance(value, str):
             if value.startswith("\\x"):
+                if textual and not ambiguous:
+                    raise Unfit("bytes that would be taken for a text")
                 chosen = blob
             elif value in _INFINITE:
                 chosen = real
