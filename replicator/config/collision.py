@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from replicator.config.address import parse_drop_url
+from replicator.config.address import FolderUrl, parse_drop_url
 from replicator.config.errors import InvalidValue
 from replicator.config.model import DEFAULT_FILE_NAME
 from replicator.config.raw import Finding, read_routes, read_strings, read_table
@@ -23,7 +23,7 @@ class _Delivery:
     route: str
     tables: list[str]  # as the route's `into` has them
     pattern: NamePattern
-    folders: list[Path]
+    folders: list[str]
 
     def names(self) -> list[str]:
         """The names of one round's files; those of another round differ in `{batch}`."""
@@ -71,12 +71,13 @@ def _deliveries(data: Mapping[str, object], folder: Path) -> Iterator[_Delivery]
         if settings.get("type") != "files" or not isinstance(url, str):
             continue
         try:
-            folders = [parse_drop_url(url, folder).path]
+            place = parse_drop_url(url, folder)
             made = NamePattern(str(pattern))
         except (InvalidValue, ValueError):
             continue
+        folders = [str(place.path.resolve() if isinstance(place, FolderUrl) else place)]
         if isinstance(local_copy, str):
-            folders.append(folder / local_copy)
+            folders.append(str((folder / local_copy).resolve()))
         for index, route in routes.items():
             if target in (name for _, name in read_strings(route, "targets")):
                 into = read_table(route, "into")
@@ -85,5 +86,5 @@ def _deliveries(data: Mapping[str, object], folder: Path) -> Iterator[_Delivery]
                     route=str(route.get("name", index)),
                     tables=[str(into.get(t, t)) for _, t in read_strings(route, "tables")],
                     pattern=made,
-                    folders=[path.resolve() for path in folders],
+                    folders=folders,
                 )
