@@ -1,4 +1,4 @@
-"""The `files` target: one CSV file per table and round, in a local folder."""
+"""The `files` target: one file per table and round, in a local folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from replicator.change import Block, Change
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName, Outcome, Park, Parked, Progress, Round
-from replicator.targets.files.csv_format import CsvFile
 from replicator.targets.files.folder import Draft, Folder
+from replicator.targets.files.formats import FileFormat, FormatOptions, new_file
 from replicator.targets.files.names import NamePattern
 from triggers.model import Table
 
@@ -36,10 +36,12 @@ class FilesTarget:
         local_copy: Path | None,
         delivery: DeliveryName,
         into: Mapping[str, str] | None = None,
+        contents: FormatOptions | None = None,
     ) -> None:
         """`name` is a `NamePattern`, `encoding` one of Python's; `ValueError` when unusable.
 
         `into` says what stands for `{table}`, by source table; by default the table's own name.
+        `contents`: by default CSV.
         """
         try:
             "".encode(encoding)
@@ -51,15 +53,19 @@ class FilesTarget:
         self._encoding = encoding
         self._delivery = delivery
         self._into = into or {}
+        self._contents = contents or FormatOptions()
         self._folders = [Folder(path) for path in (local_copy, folder) if path is not None]
         self._tables: Mapping[str, Table] = {}
 
     def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:  # noqa: ARG002
         """Create the folders; no progress is kept here.
 
-        Raises `DeliveryStopped` when two of the tables would have files of the same name.
+        Raises `DeliveryStopped` when two of the tables would have files of the same name, or one
+        has not what its files are to hold.
         """
         self._check_names(tables)
+        for table in tables.values():
+            new_file(self._contents, table, self._encoding)
         self._tables = tables
         for folder in self._folders:
             folder.prepare()
@@ -76,9 +82,9 @@ class FilesTarget:
                 for table, table_changes in _by_table(block.changes()).items():
                     captured_at = captured_at or table_changes[0].captured_at
                     if table not in files:
-                        csv_file = CsvFile(self._table(table), self._encoding)
+                        file_format = new_file(self._contents, self._table(table), self._encoding)
                         name = self._name(work, table, captured_at)
-                        files[table] = _TableFile(csv_file, name, self._folders)
+                        files[table] = _TableFile(file_format, name, self._folders)
                         stack.callback(files[table].discard)
                     pending += files[table].add(table_changes)
                 changes += block.count
@@ -144,22 +150,22 @@ class FilesTarget:
 class _TableFile:
     """One table's file while it grows, in each of the folders; it starts with its first line."""
 
-    def __init__(self, csv_file: CsvFile, name: str, folders: Sequence[Folder]) -> None:
+    def __init__(self, file_format: FileFormat, name: str, folders: Sequence[Folder]) -> None:
         self.drafts: list[Draft] = []
         self.lines = 0
-        self._csv_file = csv_file
+        self._format = file_format
         self._name = name
         self._folders = folders
 
     def add(self, changes: Sequence[Change]) -> list[Parked]:
         """Append lines; return the changes that the format refused."""
-        data, lines, refused = self._csv_file.lines(changes)
-        self._append(data)
-        self.lines += lines
-        return refused
+        lines = self._format.lines(changes)
+        self._append(lines.data)
+        self.lines += lines.count
+        return lines.parked
 
     def complete(self) -> None:
-        self._append(self._csv_file.end())
+        self._append(self._format.end())
         for draft in self.drafts:
             draft.complete()
 
