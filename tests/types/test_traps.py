@@ -61,7 +61,7 @@ def test_trap(source: DatabaseKind, target: DatabaseKind, trap: Trap, pair_of: P
     for value, (found,) in zip(trap.values, stored.values(), strict=True):
         assert same_value(trap.meaning, value.stored, found), found
 
-    arrived = trapped.deliver()
+    arrived = trapped.deliver(table)
     assert not arrived.differences
     parked = target in trap.parked
     assert len(arrived.parked) == (len(trap.values) if parked else 0), arrived.parked
