@@ -134,6 +134,7 @@ def build_target(
                 target.local_copy,
                 name,
                 into=into,
+                contents=target.contents(canonical),
             )
         case config.BackupTarget():
             return BackupTarget(target.path, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from encodings.aliases import aliases
@@ -25,7 +26,7 @@ from replicator.config.schedule import parse as parse_schedule
 from replicator.config.secret import Secret, parse_secret
 from replicator.targets.files.names import NamePattern
 
-_LATER_FORMATS = ("tsv", "jsonl", "fixed", "xml")
+_NOT_FOR_FILES = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
 _STRING = {"type": "string", "minLength": 1}
 
 
@@ -76,9 +77,9 @@ def _encoding(encoding: str) -> str:
 def _is_text_encoding(name: str) -> bool:
     try:
         "".encode(name)
+        return codecs.lookup(name).name not in _NOT_FOR_FILES
     except (LookupError, ValueError):
         return False
-    return True
 
 
 def _pattern(pattern: str) -> str:
@@ -87,12 +88,6 @@ def _pattern(pattern: str) -> str:
     except ValueError as error:
         raise InvalidValue(str(error)) from None
     return pattern
-
-
-def _format(value: object) -> object:
-    if value in _LATER_FORMATS:
-        raise InvalidValue(f"format {value!r} is not available in this version", "use 'csv'")
-    return value
 
 
 def _handler(value: object) -> object:
@@ -154,5 +149,4 @@ SecretField = Annotated[Secret, PlainValidator(_secret), WithJsonSchema(_SECRET_
 ScheduleField = Annotated[Schedule, PlainValidator(_schedule), WithJsonSchema(_STRING)]
 EncodingField = Annotated[Text, AfterValidator(_encoding)]
 PatternField = Annotated[Text, AfterValidator(_pattern)]
-FormatField = Annotated[Literal["csv"], BeforeValidator(_format)]
 HandlerField = Annotated[Literal["default"], BeforeValidator(_handler)]

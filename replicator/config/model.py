@@ -6,11 +6,9 @@ Made by `replicator.config.load`, which also checks what one key alone cannot sh
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationInfo,
@@ -23,8 +21,6 @@ from replicator.config.errors import ConfigError, InvalidValue, Problem
 from replicator.config.field import (
     DatabaseUrlField,
     DropUrlField,
-    EncodingField,
-    FormatField,
     HandlerField,
     KeyField,
     Name,
@@ -35,23 +31,11 @@ from replicator.config.field import (
     SecretField,
     Text,
 )
+from replicator.config.file_format import FileContents
 from replicator.config.keypath import key_path
+from replicator.config.section import Section
 
 DEFAULT_FILE_NAME = "{table}_{batch:012d}.csv"
-
-
-class Section(BaseModel):
-    """One table of the file. `later` names keys that a coming version will take."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-    later: ClassVar[frozenset[str]] = frozenset()
 
 
 class TableOptions(Section):
@@ -151,7 +135,7 @@ class SqlTarget(Database):
     none, and in keys, "error" holds. `status` counts what was changed."""
 
 
-class FilesTarget(Section):
+class FilesTarget(FileContents):
     """A place where files are dropped for a third party."""
 
     later = frozenset({"manifest", "window"})
@@ -160,12 +144,6 @@ class FilesTarget(Section):
 
     url: DropUrlField
     """file:folder, relative to this file, or file:///folder."""
-
-    format: FormatField = "csv"
-    """The only one in this version: csv."""
-
-    encoding: EncodingField = "utf-8"
-    """Any text encoding that Python knows: utf-8, gb18030, cp1252, ..."""
 
     name: PatternField = DEFAULT_FILE_NAME
     """File name with {batch} and {first_batch} (the last and the first of the source's batches in

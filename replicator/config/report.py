@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from replicator.config.errors import InvalidValue, Problem, did_you_mean
+from replicator.config.file_format import FORMATS, ColumnEntry, OperationColumn, ValueForms
 from replicator.config.keypath import Location, key_path
-from replicator.config.model import Config, Route, Section, Source, TableOptions, Target
+from replicator.config.model import Config, Route, Source, TableOptions, Target
+from replicator.config.section import Section
 
 _MESSAGES = {
     "missing": "required key is missing",
@@ -27,6 +29,11 @@ _MESSAGES = {
 }
 _TARGETS: dict[str, type[Section]] = {
     get_args(target.model_fields["type"].annotation)[0]: target for target in get_args(Target)
+}
+_PARTS_OF_FILES: dict[str, type[Section]] = {
+    "columns": ColumnEntry,
+    "operation": OperationColumn,
+    "values": ValueForms,
 }
 
 
@@ -57,11 +64,13 @@ def _explain(details: ErrorDetails) -> tuple[Location, str, str]:
             expected = details["ctx"]["expected"]
             return location, f"must be {expected}", did_you_mean(word, expected.split("'")[1::2])
         case "union_tag_not_found":
-            return (*location, "type"), _MESSAGES["missing"], f"one of {', '.join(_TARGETS)}"
+            tags, _ = _tags(location)
+            return (*location, "type"), _MESSAGES["missing"], f"one of {', '.join(tags)}"
         case "union_tag_invalid":
             tag = str(details["ctx"]["tag"])
-            hint = did_you_mean(tag, _TARGETS) or f"one of {', '.join(_TARGETS)}"
-            return (*location, "type"), f"unknown target type {tag!r}", hint
+            tags, what = _tags(location)
+            hint = did_you_mean(tag, tags) or f"one of {', '.join(tags)}"
+            return (*location, "type"), f"unknown {what} {tag!r}", hint
         case kind:
             message = details["msg"].replace("Input should be", "must be")
             return location, _MESSAGES.get(kind, message), ""
@@ -72,6 +81,10 @@ def _place(location: Location) -> tuple[type[Section], Location]:
     if location[-1] == "[key]":
         location = location[:-1]
     match location:
+        case ("targets", name, "files", "format", str(form), *rest) if form in FORMATS:
+            return FORMATS[form], ("targets", name, "format", *rest)
+        case ("targets", name, "files", str(key), *rest) if rest and key in _PARTS_OF_FILES:
+            return _PARTS_OF_FILES[key], ("targets", name, key, *rest)
         case ("targets", name, str(tag), *rest):
             return _TARGETS[tag], ("targets", name, *rest)
         case ("sources", _, "tables", _, *_):
@@ -81,6 +94,13 @@ def _place(location: Location) -> tuple[type[Section], Location]:
         case ("routes", _, *_):
             return Route, location
     return Config, location
+
+
+def _tags(location: Location) -> tuple[Collection[str], str]:
+    """What `type` may be in a table, and what it is called."""
+    if location[0] == "targets" and location[2:] == ("format",):
+        return FORMATS, "format"
+    return _TARGETS, "target type"
 
 
 def _keys(section: type[Section]) -> list[str]:

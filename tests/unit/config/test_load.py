@@ -17,6 +17,7 @@ from replicator.config import (
     find,
     load,
 )
+from replicator.config.file_format import CsvFormat
 from replicator.config.schedule import Realtime
 
 
@@ -33,7 +34,7 @@ def test_defaults(edited: Callable[..., Path]) -> None:
     assert (route.handler, route.into) == ("default", {})
     partner = config.targets["partner"]
     assert isinstance(partner, FilesTarget)
-    assert (partner.format, partner.encoding) == ("csv", "utf-8")
+    assert (partner.format, partner.encoding) == (CsvFormat(), "utf-8")
     assert (partner.name, partner.local_copy) == ("{table}_{batch:012d}.csv", None)
     assert TableOptions() == TableOptions(
         before="key", exclude=[], key=None, origin="skip", always=False

@@ -165,13 +165,84 @@ CRM_URL = "mysql://sync@crm.example/crm"
         ),
         (
             "[targets.backup]",
-            'format = "jsonl"\n[targets.backup]',
-            "targets.partner.format: format 'jsonl' is not available in this version (use 'csv')",
+            'format = {type = "csv", delimeter = ";"}\n[targets.backup]',
+            "targets.partner.format.delimeter: unknown key (did you mean 'delimiter'?)",
+        ),
+        (
+            "[targets.backup]",
+            'format = {delimiter = ";"}\n[targets.backup]',
+            "targets.partner.format.type: required key is missing "
+            "(one of csv, tsv, jsonl, fixed, xml, template)",
+        ),
+        (
+            "[targets.backup]",
+            'format = {type = "csv", quote = ","}\n[targets.backup]',
+            "targets.partner.format.quote: is the delimiter too",
+        ),
+        (
+            "[targets.backup]",
+            'format = {type = "template", line = "{{ rwo.id }}"}\n[targets.backup]',
+            "targets.partner.format: line: there is no 'rwo'; there are columns, op, row, table",
+        ),
+        (
+            "[targets.backup]",
+            'format = {type = "template", line = "{{ row.id"}\n[targets.backup]',
+            "targets.partner.format: line: unexpected end of template, expected "
+            "'end of print statement'.",
+        ),
+        (
+            "[targets.backup]",
+            'format = {type = "fixed"}\ncolumns.orders.id = "id"\n[targets.backup]',
+            'targets.partner.columns: "id" of orders needs a width '
+            '("id" = { column = "id", width = 10 })',
+        ),
+        (
+            "[targets.backup]",
+            'columns.orders.id = {colum = "id", column = "id"}\n[targets.backup]',
+            "targets.partner.columns.orders.id.colum: unknown key (did you mean 'column'?)",
+        ),
+        (
+            "[targets.backup]",
+            "operation.position = 0\n[targets.backup]",
+            'targets.partner.operation.position: must be "first", "last", "none", or a number '
+            "from 1",
+        ),
+        (
+            "[targets.backup]",
+            'operation.words.X = "new"\n[targets.backup]',
+            "targets.partner.operation.words.X: must be 'I', 'U', 'D' or 'T'",
+        ),
+        (
+            "[targets.backup]",
+            'operations = ["I", "I"]\n[targets.backup]',
+            "targets.partner.operations: names an operation twice",
+        ),
+        (
+            "[targets.backup]",
+            'values.date = "%q"\n[targets.backup]',
+            "targets.partner.values.date: the pattern '%q' has %q, which is not known "
+            "(known are %Y %y %m %b %d %H %I %p %M %S %f %3f %z %%)",
+        ),
+        (
+            "[targets.backup]",
+            'values.null = ","\n[targets.backup]',
+            "targets.partner.values: null holds a delimiter or line end",
+        ),
+        (
+            "[targets.backup]",
+            'values = {decimal_mark = ",", group_mark = ","}\n[targets.backup]',
+            "targets.partner.values.group_mark: is the decimal mark too",
+        ),
+        (
+            "[targets.backup]",
+            'encoding = "punycode"\n[targets.backup]',
+            "targets.partner.encoding: unknown text encoding 'punycode' "
+            "(for example utf-8, gb18030, cp1252)",
         ),
         (
             "[targets.backup]",
             'format = "cvs"\n[targets.backup]',
-            "targets.partner.format: must be 'csv' (did you mean 'csv'?)",
+            "targets.partner.format.type: unknown format 'cvs' (did you mean 'csv'?)",
         ),
         (
             "[targets.backup]",
