@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from replicator.targets.backup.segment import list_segments, read_segment
+from replicator.targets.backup import read_changes
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "customers": ("id",),
@@ -97,12 +97,10 @@ def replay_csv(folder: Path) -> dict[str, Rows]:
 
 
 def replay_backup(folder: Path) -> dict[str, Rows]:
-    """Apply all segments of the backup in order; each is checked against its checksum first."""
+    """Apply all changes of the backup in order; each checksum is verified first."""
     tables: dict[str, Rows] = {table: {} for table in KEYS}
-    for path in list_segments(folder):
-        _header, changes = read_segment(path)
-        for change in changes:
-            _apply(tables[change.table], change.table, change.op, change.row)
+    for change in read_changes(folder):
+        _apply(tables[change.table], change.table, change.op, change.row)
     return tables
 
 

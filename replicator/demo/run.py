@@ -141,10 +141,7 @@ def _conclude(console: Console, folder: Path, delivered: Sequence[Delivered], ke
     late = [delivery.name for delivery in delivered if delivery.waiting]
     counts = ", ".join(f"{delivery.name} {delivery.changes:,}" for delivery in delivered)
     files_there = len(list((folder / "outgoing").glob("*.csv")))
-    segments = len(list((folder / "backup").rglob("*.jsonl.gz")))
-    console.print(
-        f"Changes delivered: {counts} ({files_there} CSV files, {segments} backup segments)."
-    )
+    console.print(f"Changes delivered: {counts} ({files_there} CSV files, one backup).")
     if late:
         console.print(f"[bold red]Not everything arrived in time: {', '.join(late)}.[/bold red]")
     if equal:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from replicator.demo.compare import compare
-from replicator.targets.backup.segment import SegmentError
+from replicator.targets.backup import SegmentError
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def test_the_comparison_sees_a_lost_csv_file(folder: Path) -> None:
 
 
 def test_the_comparison_sees_a_damaged_backup(folder: Path) -> None:
-    segment = max((folder / "backup").rglob("*.jsonl.gz"))
-    data = bytearray(segment.read_bytes())
+    (journal,) = (folder / "backup").rglob("current.jsonl")
+    data = bytearray(journal.read_bytes())
     data[len(data) // 2] ^= 1
-    segment.write_bytes(data)
+    journal.write_bytes(data)
     with pytest.raises(SegmentError):
         compare(folder)
 

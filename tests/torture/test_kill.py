@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from replicator.change import Change
-from replicator.targets.backup import list_segments, read_segment
+from replicator.targets.backup import read_changes
 from tests.conftest import MakeDatabase
 from tests.load.hot_rows import TABLE, Load
 from tests.replication import ReplicatorProcess, sql, wait_until_equal
@@ -103,10 +102,8 @@ def test_the_replicator_is_killed(
 
 
 def assert_backup_is_the_log(folder: Path, logged: Log) -> None:
-    """The segments together hold each change once."""
-    changes: list[Change] = []
-    for segment in list_segments(folder):
-        changes += read_segment(segment)[1]
+    """The backup holds each change once."""
+    changes = list(read_changes(folder))
     ids = [change.id for change in changes]
     assert len(set(ids)) == len(ids)
     in_order = sorted(changes, key=lambda change: change.id)

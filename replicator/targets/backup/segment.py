@@ -1,182 +1,216 @@
-"""A backup segment: its bytes, and reading it back (docs/wire-format.md)."""
+"""Compressed files of a backup: their names, writing one, and reading one back."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from replicator.change import Change, decode_changes
-from replicator.errors import ReplicatorError
+from replicator.targets.backup.compression import (
+    DAMAGE,
+    SUFFIXES,
+    Compression,
+    compressor,
+    open_compressed,
+)
+from replicator.targets.backup.record import (
+    VERSION,
+    Record,
+    SegmentError,
+    SegmentHeader,
+    Trailer,
+    decode,
+    encode,
+    version_of,
+)
+from replicator.targets.files.folder import Draft, Folder
 
-VERSION = 1
-_LEVEL = 3  # about 1.7 times as fast as gzip's own default, for a tenth more bytes
-_GZIP = 31  # zlib's name for a gzip stream, without file name and time: same bytes each time
+JOURNAL = "current.jsonl"
+
 _LINES_AT_ONCE = 500
-_NAME = re.compile(r"(\d{12,})-(\d{12,})\.jsonl\.gz")
+_WRITE_BYTES = 1 << 20
+_NAME = re.compile(r"changes-(\d{8,})-\d{8}T\d{6}Z\.jsonl\.(gz|zst)")
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-class SegmentError(ReplicatorError):
-    """A segment is damaged, incomplete or written by a newer version; the message names it."""
+Item = Record | list[bytes]
+"""What a segment holds: records, and in between the lines of changes, some at a time."""
 
 
-class SegmentHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first line: which round of which route these changes are."""
-
-    route: str
-    epoch: str
-    first_batch: int
-    last_batch: int
-    mark: str  # identifies the last batch in the source's history
-    version: int = VERSION
+def segment_name(number: int, first_captured_at: str, compression: Compression) -> str:
+    """Return a segment's file name: its number, and when its first change was captured."""
+    at = re.sub(r"[-: T]", "", first_captured_at[:19])
+    return f"changes-{number:08d}-{at[:8]}T{at[8:]}Z{SUFFIXES[compression]}"
 
 
-class SegmentTrailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The last line: the number of changes, and SHA-256 (hex) of all lines before this one."""
-
-    changes: int
-    sha256: str
-
-
-def segment_name(first_batch: int, last_batch: int) -> str:
-    """Return the file name of a round's segment; names sort as the rounds do."""
-    return f"{first_batch:012d}-{last_batch:012d}.jsonl.gz"
-
-
-def segment_batches(path: Path) -> tuple[int, int]:
-    """Return the first and last batch that a segment's name tells."""
+def segment_number(path: Path) -> int:
+    """Return the number that a segment's name tells. `ValueError` for other files."""
     match = _NAME.fullmatch(path.name)
     if match is None:
-        raise SegmentError(f"{path} is not named like a backup segment")
-    return int(match[1]), int(match[2])
-
-
-def checksum_path(path: Path) -> Path:
-    """Return the path of a segment's checksum file, as `sha256sum --check` reads it."""
-    return path.with_name(f"{path.name}.sha256")
+        raise ValueError(f"{path} is not named like a backup segment")
+    return int(match[1])
 
 
 def list_segments(folder: Path) -> list[Path]:
-    """Return one route's segments in the order of their batches."""
+    """Return the sealed segments of one route in their order."""
     found = (path for path in folder.iterdir() if _NAME.fullmatch(path.name))
-    return sorted(found, key=segment_batches)
+    return sorted(found, key=segment_number)
 
 
-class SegmentWriter:
-    """Turns a round's changes into the bytes of its segment; the caller writes them in order."""
+def checksum_path(path: Path) -> Path:
+    """Return the path of a file's checksum file, as `sha256sum --check` reads it."""
+    return path.with_name(f"{path.name}.sha256")
 
-    def __init__(self, header: SegmentHeader) -> None:
-        self.changes = 0
+
+class CompressedFile:
+    """A compressed file that grows as a draft, and appears together with its checksum file."""
+
+    def __init__(
+        self, folder: Folder, name: str, compression: Compression, stack: ExitStack
+    ) -> None:
+        """Begin it; `stack` discards what is not published."""
+        self.path = folder.path / name
+        self._folder = folder
+        self._stack = stack
+        self._draft = self._begin(name)
+        self._compressor = compressor(compression)
+        self._digest = hashlib.sha256()
         self._lines = hashlib.sha256()
-        self._file = hashlib.sha256()
-        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        self._start = _encoder.encode_lines([header])
+        self._waiting: list[bytes] = []
+        self._size = 0
 
-    def add(self, changes: Sequence[Change]) -> bytes:
-        """Return further bytes of the file; may be empty while the compressor collects."""
-        lines = self._start + _encoder.encode_lines(changes)
-        self._start = b""
+    def add(self, lines: bytes) -> None:
+        """Write whole lines."""
+        self._waiting.append(lines)
+        self._size += len(lines)
+        if self._size >= _WRITE_BYTES:
+            self._flush()
+
+    def publish(self, changes: int) -> str:
+        """Write the trailer and give the file its name; return its SHA-256."""
+        self._flush()
+        trailer = Trailer(changes=changes, sha256=self._lines.hexdigest())
+        self._write(self._compressor.compress(encode(trailer)) + self._compressor.flush())
+        checksum = self._begin(checksum_path(self.path).name)
+        checksum.append(f"{self._digest.hexdigest()}  {self.path.name}\n".encode())
+        for draft in (self._draft, checksum):
+            draft.complete()
+        for draft in (self._draft, checksum):
+            draft.publish()
+            self._folder.sync()
+        return self._digest.hexdigest()
+
+    def _begin(self, name: str) -> Draft:
+        draft = self._folder.draft(name)
+        self._stack.callback(draft.discard)
+        return draft
+
+    def _flush(self) -> None:
+        lines = b"".join(self._waiting)
+        self._waiting, self._size = [], 0
         self._lines.update(lines)
-        self.changes += len(changes)
-        return self._count(self._compressor.compress(lines))
+        self._write(self._compressor.compress(lines))
 
-    def end(self) -> bytes:
-        """Return the last bytes of the file."""
-        trailer = SegmentTrailer(changes=self.changes, sha256=self._lines.hexdigest())
-        last = self._compressor.compress(_encoder.encode_lines([trailer]))
-        return self._count(last + self._compressor.flush())
-
-    def checksum_line(self, name: str) -> bytes:
-        """Return the content of the checksum file of the finished segment."""
-        return f"{self._file.hexdigest()}  {name}\n".encode()
-
-    def _count(self, data: bytes) -> bytes:
-        self._file.update(data)
-        return data
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._digest.update(data)
+            self._draft.append(data)
 
 
-def read_segment(path: Path) -> tuple[SegmentHeader, Iterator[Change]]:
-    """Verify a segment against its checksum file; return its header and its changes, streamed.
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes. Raises `SegmentError`."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise SegmentError(f"{path} is missing", "Take this file from another copy.") from None
+    except OSError as error:
+        raise SegmentError(f"{path} cannot be read: {error.strerror}") from error
 
-    Raises `SegmentError`, which names the file; the iterator raises it too, when the lines do not
-    agree with the trailer.
-    """
-    _verify_checksum(path)
-    header = read_header(path)
-    if (header.first_batch, header.last_batch) != segment_batches(path):
-        raise SegmentError(f"{path} holds other batches than its name tells")
-    return header, _read_changes(path)
+
+def recorded_digest(path: Path) -> str | None:
+    """Return what a file's checksum file says; None when there is none."""
+    try:
+        words = checksum_path(path).read_bytes().split()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SegmentError(f"{checksum_path(path)} cannot be read: {error.strerror}") from error
+    if len(words) != 2 or words[1] != path.name.encode():
+        raise SegmentError(f"{checksum_path(path)} is not the checksum file of {path.name}")
+    return words[0].decode(errors="replace")
 
 
 def read_header(path: Path) -> SegmentHeader:
-    """Read the first line only, without verifying the rest."""
-    try:
-        with gzip.open(path, "rb") as file:
-            line = file.readline()
-        version = msgspec.json.decode(line, type=dict[str, object]).get("version")
-        if isinstance(version, int) and version > VERSION:
-            raise SegmentError(
-                f"{path} was written in version {version} of the format; this program knows "
-                f"version {VERSION}",
-                "Read it with the version of the replicator that wrote it, or a newer one.",
-            )
-        return msgspec.json.decode(line, type=SegmentHeader)
-    except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
-        raise _damaged(path, "its header cannot be read") from error
+    """Read the first line of a segment only, without verifying the rest."""
+    for item in read_lines(path):
+        if isinstance(item, SegmentHeader) and item.number == segment_number(path):
+            return item
+        break
+    raise damaged(path, "its header is not that of a segment of this number")
 
 
-def _verify_checksum(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SegmentError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        line = checksum_path(path).read_bytes()
-    except FileNotFoundError:
-        raise SegmentError(
-            f"{path} has no checksum file beside it: its round was not finished, or the file lost",
-            "Start the replicator: it repeats an unfinished round. To take the segment as it is, "
-            f"run in its folder: sha256sum {path.name} > {path.name}.sha256",
-        ) from None
-    except OSError as error:
-        raise SegmentError(f"{checksum_path(path)} cannot be read: {error.strerror}") from error
-    if line.split() != [found.encode(), path.name.encode()]:
-        raise _damaged(path, f"it does not agree with {checksum_path(path).name}")
+def read_lines(path: Path) -> Iterator[Item]:
+    """Yield a compressed file's lines in order, from its header up to its trailer.
 
-
-def _read_changes(path: Path) -> Iterator[Change]:
-    """Yield the changes; compare their number and checksum with the trailer at the end."""
+    Raises `SegmentError`, which names the file, when it cannot be read; that its lines are those
+    that were written shows at the end, when they are held against the trailer.
+    """
     digest = hashlib.sha256()
     count = 0
-    trailer = None
+    trailer: Trailer | None = None
     try:
-        with gzip.open(path, "rb") as file:
-            digest.update(file.readline())
+        with open_compressed(path) as file:
+            digest.update(first := file.readline())
+            yield _header(path, first)
             while lines := list(islice(file, _LINES_AT_ONCE)):
-                if trailer is not None:
-                    raise _damaged(path, "it goes on after its trailer")
-                if lines[-1].startswith(b"{"):
-                    trailer = msgspec.json.decode(lines.pop(), type=SegmentTrailer)
+                changes: list[bytes] = []
                 for line in lines:
+                    if trailer is not None:
+                        raise damaged(path, "it goes on after its trailer")
+                    if line.startswith(b"["):
+                        changes.append(line)
+                        count += 1
+                    else:
+                        yield changes
+                        changes = []
+                        record = decode(line)
+                        yield record
+                        if isinstance(record, Trailer):
+                            trailer = record
+                            continue
                     digest.update(line)
-                count += len(lines)
-                yield from decode_changes(lines)
-    except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
-        raise _damaged(path, "its lines cannot be read") from error
+                yield changes
+    except (OSError, *DAMAGE, msgspec.MsgspecError) as error:
+        raise damaged(path, "its lines cannot be read") from error
     if trailer is None:
-        raise _damaged(path, "its end is missing")
+        raise damaged(path, "its end is missing")
     if (trailer.changes, trailer.sha256) != (count, digest.hexdigest()):
-        raise _damaged(path, "its changes do not agree with its trailer")
+        raise damaged(path, "its lines do not agree with its trailer")
 
 
-def _damaged(path: Path, reason: str) -> SegmentError:
+def check_version(path: Path, line: bytes) -> None:
+    """Refuse a file that a newer version of the program has written."""
+    version = version_of(line)
+    if version is not None and version > VERSION:
+        raise SegmentError(
+            f"{path} was written in version {version} of the format; this program knows version "
+            f"{VERSION}",
+            "Read it with the version of the replicator that wrote it, or a newer one.",
+        )
+
+
+def damaged(path: Path, reason: str) -> SegmentError:
+    """Return the error for a file whose content is not what was written."""
     return SegmentError(f"{path} is damaged: {reason}", "Take this file from another copy.")
+
+
+def _header(path: Path, line: bytes) -> Record:
+    check_version(path, line)
+    try:
+        return decode(line)
+    except msgspec.MsgspecError as error:
+        raise damaged(path, "its header cannot be read") from error

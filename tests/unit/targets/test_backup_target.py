@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from replicator.change import Block
-from replicator.errors import DeliveryStopped
-from replicator.pipeline.contract import DeliveryName, Outcome, Round, Target
-from replicator.targets.backup import BackupTarget, list_segments, read_segment
-from replicator.targets.files import folder as folder_module
+from replicator.change import Block, Change
+from replicator.errors import DeliveryStopped, TargetUnavailable
+from replicator.pipeline.contract import (
+    DeliveryName,
+    Outcome,
+    ProgressConflict,
+    Round,
+    Target,
+)
+from replicator.targets.backup import Archive, BackupTarget, Rotation, read_changes
+from replicator.targets.backup import sealing as sealing_module
+from replicator.targets.backup.segment import list_segments
 from tests.blocks import block
 from tests.unit.targets.rounds import (
     CHANGES,
@@ -23,82 +31,188 @@ from tests.unit.targets.rounds import (
     work,
 )
 
-NAME = "000000000007-000000000009.jsonl.gz"
+JOURNAL = "orders/current.jsonl"
 
 
-def opened(path: Path) -> BackupTarget:
-    target = BackupTarget(path, DELIVERY)
-    contract: Target = target
-    assert not contract.keeps_progress
-    assert contract.open(TABLES) is None
-    return target
+class Backup:
+    """A backup folder, and a clock for whoever writes to it."""
+
+    def __init__(self, path: Path, **rotation: object) -> None:
+        self.path = path
+        self.folder = path / "orders"
+        self.now = datetime(2026, 11, 21, 13, 10, tzinfo=UTC)
+        self._rotation = Rotation(**rotation)  # type: ignore[arg-type]
+
+    def open(self, memo: str | None = None) -> BackupTarget:
+        """A target that has been opened."""
+        target = BackupTarget(self.path, DELIVERY, self._rotation, now=lambda: self.now)
+        contract: Target = target
+        assert not contract.keeps_progress
+        assert contract.open(TABLES, memo) is None
+        return target
+
+    def write(self, batch: int, *changes: Change, memo: str | None = None) -> str:
+        """Write a round with a target of its own; return the memo."""
+        outcome = self.open(memo).deliver(work(batch, batch), in_blocks(changes), no_park)
+        assert outcome.memo is not None
+        return outcome.memo
+
+    def ids(self) -> list[int]:
+        """The changes that are in it."""
+        return [change.id for change in read_changes(self.folder)]
+
+    @property
+    def segments(self) -> list[str]:
+        """The names of the sealed segments."""
+        return [path.name for path in list_segments(self.folder)]
 
 
-def test_a_round_becomes_a_segment_and_its_checksum(tmp_path: Path) -> None:
-    target = opened(tmp_path)
-    outcome = target.deliver(work(), in_blocks(CHANGES), no_park)
-    target.close()
-    assert outcome == Outcome(changes=7, written=7)
-    assert set(contents(tmp_path)) == {f"orders/{NAME}", f"orders/{NAME}.sha256"}
-    header, changes = read_segment(tmp_path / "orders" / NAME)
-    assert list(changes) == CHANGES
-    assert (header.route, header.epoch, header.mark) == ("orders", "e1", "m9")
+@pytest.fixture
+def backup(tmp_path: Path) -> Backup:
+    return Backup(tmp_path)
 
 
-def test_a_repeated_round_gives_the_same_bytes(tmp_path: Path) -> None:
-    target = opened(tmp_path)
+def test_a_round_is_in_the_journal(backup: Backup) -> None:
+    outcome = backup.open().deliver(work(), in_blocks(CHANGES), no_park)
+    assert outcome == Outcome(changes=7, written=7, memo="9")
+    assert set(contents(backup.path)) == {JOURNAL, "orders/.lock"}
+    assert list(read_changes(backup.folder)) == CHANGES
+
+
+def test_a_repeated_round_gives_the_same_bytes(backup: Backup) -> None:
+    target = backup.open()
+    target.deliver(work(1, 1), in_blocks([line(1, None)]), no_park)
     target.deliver(work(), in_blocks(CHANGES), no_park)
-    first = contents(tmp_path)
+    first = contents(backup.path)
     target.deliver(work(), in_blocks(CHANGES), no_park)
-    opened(tmp_path).deliver(work(), in_blocks(CHANGES), no_park)
-    assert contents(tmp_path) == first
+    backup.open("1").deliver(work(), in_blocks(CHANGES), no_park)
+    assert contents(backup.path) == first
 
 
-def test_rounds_follow_one_another(tmp_path: Path) -> None:
-    target = opened(tmp_path)
+def test_rounds_follow_one_another(backup: Backup) -> None:
+    target = backup.open()
     for batch in (1, 2, 3):
         target.deliver(work(batch, batch), [block([line(batch, None)])], no_park)
-    opened(tmp_path).deliver(work(9, 12), [block([line(12, None)])], no_park)
-    read = [
-        change.id for path in list_segments(tmp_path / "orders") for change in read_segment(path)[1]
-    ]
-    assert read == [1, 2, 3, 12]
+    backup.open("3").deliver(work(9, 12), [block([line(12, None)])], no_park)
+    assert backup.ids() == [1, 2, 3, 12]
+    assert backup.segments == []
 
 
-def test_a_round_without_changes_writes_nothing(tmp_path: Path) -> None:
-    outcome = opened(tmp_path).deliver(work(), iter([]), no_park)
+def test_a_round_without_changes_writes_nothing(backup: Backup) -> None:
+    outcome = backup.open().deliver(work(), iter([]), no_park)
     assert outcome == Outcome(changes=0, written=0)
-    assert contents(tmp_path) == {}
+    assert set(contents(backup.path)) == {"orders/.lock"}
 
 
-def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failure_in_the_middle_leaves_nothing(backup: Backup) -> None:
     def failing() -> Iterator[Block]:
         yield block(CHANGES)
         raise ConnectionError
 
+    backup.write(1, line(1, None))
+    before = contents(backup.path)
     with pytest.raises(ConnectionError):
-        opened(tmp_path).deliver(work(), failing(), no_park)
-    assert contents(tmp_path) == {}
+        backup.open("1").deliver(work(), failing(), no_park)
+    assert contents(backup.path) == before
 
 
-def test_the_checksum_comes_last_so_that_a_torn_pair_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cut", [1, 20, 200])
+def test_an_unfinished_end_is_cut_off_and_the_round_written_again(backup: Backup, cut: int) -> None:
+    memo = backup.write(1, line(1, None))
+    backup.write(2, line(2, "x" * 200), memo=memo)
+    whole = contents(backup.path)
+    (backup.path / JOURNAL).write_bytes(whole[JOURNAL][:-cut])
+    assert backup.ids() == [1]
+    backup.write(2, line(2, "x" * 200), memo=memo)
+    assert contents(backup.path) == whole
+
+
+def test_a_finished_round_that_is_lost_stops_the_delivery(backup: Backup) -> None:
+    backup.write(1, line(1, None))
+    memo = backup.write(2, line(2, None), memo="1")
+    data = (backup.path / JOURNAL).read_bytes()
+    (backup.path / JOURNAL).write_bytes(data[:-1])
+    with pytest.raises(DeliveryStopped, match=r"ends with batch 1, and .* has finished batch 2"):
+        backup.open(memo)
+    assert (backup.path / JOURNAL).read_bytes() == data[:-1]
+
+
+def test_a_folder_that_was_moved_away_is_begun_anew(
+    backup: Backup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publish = folder_module.Draft.publish
+    memo = backup.write(4, line(4, None))
+    backup.folder.rename(backup.path / "old")
+    backup.write(5, line(5, None), memo=memo)
+    assert "begins anew after batch 4" in caplog.text
+    assert (backup.ids(), Archive.open(backup.folder).after_batch) == ([5], 4)
 
-    def fail_for_checksum(draft: folder_module.Draft) -> None:
-        if draft.path.suffix == ".sha256":
-            raise ConnectionError
-        publish(draft)
 
-    target = opened(tmp_path)
+def test_a_segment_is_sealed_when_its_hour_is_over(backup: Backup) -> None:
+    backup.write(1, line(1, None))
+    backup.now += timedelta(minutes=49)
+    backup.write(2, line(2, None))
+    assert backup.segments == []
+    backup.now += timedelta(minutes=1)
+    backup.write(3, line(3, None))
+    assert backup.segments == ["changes-00000001-20261121T131415Z.jsonl.gz"]
+    assert backup.ids() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_large_rounds_are_split(tmp_path: Path, compression: str) -> None:
+    backup = Backup(tmp_path, size=10_000, compression=compression)
+    for batch in range(1, 4):
+        first = batch * 1000
+        backup.write(batch, *(line(number, "x" * 50) for number in range(first, first + 300)))
+    names = backup.segments
+    assert len(names) > 6
+    archive = Archive.open(backup.folder)
+    assert archive.verify() == []
+    assert [segment.header.number for segment in archive.segments] == list(range(1, len(names) + 1))
+    assert sum(segment.header.changes for segment in archive.segments) == 600
+    assert backup.ids() == [b * 1000 + n for b in (1, 2, 3) for n in range(300)]
+    # A round that goes on in another segment is known for what it is there.
+    assert {(s.header.after_batch, s.header.last_batch) for s in archive.segments} == {
+        (0, 1),
+        (1, 2),
+    }
+
+
+@pytest.mark.parametrize("survived", range(4))
+def test_a_sealing_that_was_interrupted_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    """After any number of its segments, and before the next journal."""
+    backup = Backup(tmp_path, size=4000)
+    backup.write(1, *(line(number, "x" * 50) for number in range(100)))
+
+    write, count = sealing_module._write, 0
+
+    def fail(*arguments: object) -> str:
+        nonlocal count
+        if count == survived:
+            raise TargetUnavailable("the power went away")
+        count += 1
+        return write(*arguments)  # type: ignore[arg-type]
+
     with monkeypatch.context() as patched:
-        patched.setattr(folder_module.Draft, "publish", fail_for_checksum)
-        with pytest.raises(ConnectionError):
-            target.deliver(work(), in_blocks(CHANGES), no_park)
-    assert set(contents(tmp_path)) == {f"orders/{NAME}"}
-    opened(tmp_path).deliver(work(), in_blocks(CHANGES), no_park)
-    assert list(read_segment(tmp_path / "orders" / NAME)[1]) == CHANGES
+        patched.setattr(sealing_module, "_write", fail)
+        with pytest.raises(TargetUnavailable):
+            backup.write(2, line(200, None), memo="1")
+    assert len(backup.segments) == survived
+    larger = Backup(tmp_path, size=8000)  # the configuration was changed meanwhile
+    larger.write(2, line(200, None), memo="1")
+    assert larger.ids() == [*range(100), 200]
+    assert Archive.open(backup.folder).verify() == []
+
+
+def test_table_definitions_are_written_before_their_changes_and_when_they_change(
+    backup: Backup,
+) -> None:
+    backup.write(1, CHANGES[0], line(2, None))
+    backup.write(2, line(3, None))
+    text = (backup.path / JOURNAL).read_text()
+    assert text.count('"record":"table"') == 2
 
 
 @pytest.mark.parametrize(
@@ -113,21 +227,36 @@ def test_the_checksum_comes_last_so_that_a_torn_pair_shows(
         work(1, 20),
     ],
 )
-def test_segments_of_another_history_are_never_replaced(tmp_path: Path, other: Round) -> None:
-    opened(tmp_path).deliver(work(), in_blocks(CHANGES), no_park)
-    before = contents(tmp_path)
-    target = opened(tmp_path)
+def test_changes_of_another_history_are_never_replaced(backup: Backup, other: Round) -> None:
+    backup.open().deliver(work(), in_blocks(CHANGES), no_park)
+    before = contents(backup.path)
+    target = backup.open()
     with pytest.raises(DeliveryStopped, match="another history of the source") as caught:
         target.deliver(other, in_blocks(CHANGES), no_park)
-    assert str(tmp_path / "orders") in caught.value.hint
-    assert contents(tmp_path) == before
+    assert str(backup.folder) in caught.value.hint
+    assert contents(backup.path) == before
 
 
-def test_a_damaged_newest_segment_does_not_stop_the_next_ones(tmp_path: Path) -> None:
-    opened(tmp_path).deliver(work(), in_blocks(CHANGES), no_park)
-    (tmp_path / "orders" / NAME).write_bytes(b"damaged")
-    opened(tmp_path).deliver(work(10, 10), [block([line(8, None)])], no_park)
-    assert len(list_segments(tmp_path / "orders")) == 2
+def test_a_second_replicator_writes_nothing_over_the_first(backup: Backup) -> None:
+    backup.write(1, line(1, None))
+    one, other = backup.open("1"), backup.open("1")
+    one.deliver(work(2, 2), in_blocks([line(2, None)]), no_park)
+    with pytest.raises(ProgressConflict):
+        other.deliver(work(2, 2), in_blocks([line(2, None)]), no_park)
+    assert backup.ids() == [1, 2]
+
+
+def test_two_replicators_never_write_at_the_same_time(backup: Backup) -> None:
+    one, other = backup.open(), backup.open()
+
+    def meanwhile() -> Iterator[Block]:
+        yield block([line(1, None)])
+        with pytest.raises(TargetUnavailable, match="another process writes"):
+            other.deliver(work(1, 1), in_blocks([line(1, None)]), no_park)
+        yield block([line(2, None)])
+
+    one.deliver(work(1, 1), meanwhile(), no_park)
+    assert backup.ids() == [1, 2]
 
 
 def test_a_route_name_stays_inside_the_backup_folder(tmp_path: Path) -> None:
@@ -141,15 +270,20 @@ def test_a_route_name_stays_inside_the_backup_folder(tmp_path: Path) -> None:
 def test_a_large_round_is_streamed_both_ways(tmp_path: Path) -> None:
     def blocks() -> Iterator[Block]:
         for start in range(0, 30_000, 1000):
-            yield block([line(number, "x" * 100) for number in range(start, start + 1000)])
+            yield block(rows(start))
 
-    target = opened(tmp_path)
+    def rows(start: int) -> Sequence[Change]:
+        return [line(number, "x" * 100) for number in range(start, start + 1000)]
+
+    backup = Backup(tmp_path, size=2_000_000)
+    target = backup.open()
     tracemalloc.start()
     try:
         target.deliver(work(), blocks(), no_park)
-        read = sum(1 for _ in read_segment(tmp_path / "orders" / NAME)[1])
+        target.deliver(work(10, 10), [block([line(1, None)])], no_park)
+        read = sum(1 for _ in read_changes(backup.folder))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert read == 30_000
-    assert peak < 5_000_000
+    assert (read, len(backup.segments)) == (30_001, 3)
+    assert peak < 8_000_000
