@@ -14,6 +14,7 @@ from replicator import config
 from replicator.compose import OpenSource, sources_in_use, table_specs
 from replicator.errors import DeliveryStopped, SourceUnavailable, TargetUnavailable, describe
 from replicator.reach import missing_table, reach_source, target_address
+from replicator.handlers.assigned import find_handler
 from replicator.status import read_source
 from replicator.targets.sql import Pair, type_pairs
 from replicator.targets.sql import problems as target_problems
@@ -98,6 +99,8 @@ def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterat
 
 def _source(
     settings: config.Config, source: OpenSource, tables: dict[str, Table]
+    for route in settings.routes:
+        yield from _handlers(route)
 ) -> Iterator[Finding]:
     place = f"source {source.name}"
     specs = table_specs(settings, source.name)
@@ -162,6 +165,8 @@ def _target(
 
 def _database(
     name: str,
+        case config.HandlerTarget():
+            pass
     target: config.SqlTarget,
     routes: list[config.Route],
     tables: dict[str, dict[str, Table]],
@@ -180,7 +185,7 @@ def _database(
         known = tables.get(route.source, {})
         # The tables' canonical names differ from the route's on PostgreSQL, where `public` may be
         # left out.
-        wanted = {table: _named(table, known) for table in route.tables}
+        wanted = {table: _named(table, known) for table in route.own_tables()}
         into = {
             found.name: route.into[t] for t, found in wanted.items() if found and t in route.into
         }

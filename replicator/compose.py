@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import assert_never
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, NullPool
 
 from replicator import config
 from replicator.config.schedule import Realtime
 from replicator.errors import SourceUnavailable
+from replicator.handlers.assigned import Handlers
+from replicator.handlers.target import HandledTarget, HandlersOnly
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import DeliveryName, Target
 from replicator.pipeline.deliveries import Deliveries
@@ -22,6 +23,7 @@ from replicator.pipeline.sealing import Sealer
 from replicator.pipeline.signal import BatchSignal
 from replicator.pipeline.source import SealLoop, Watch
 from replicator.sources import open_reader
+from replicator.sources.lookup import open_lookup
 from replicator.targets.backup import BackupTarget
 from replicator.targets.files import FilesTarget
 from replicator.targets.sql import SqlTarget
@@ -117,21 +119,57 @@ def delivery_names(settings: config.Config, source: str) -> list[DeliveryName]:
 
 
 def build_target(
-    settings: config.Config, name: DeliveryName, canonical: Callable[[str], str]
+    settings: config.Config,
+    name: DeliveryName,
+    canonical: Callable[[str], str],
+    stop: Event | None = None,
 ) -> Target:
     """Make a delivery's target. `canonical` gives the source's name for a table."""
     route = next(route for route in settings.routes if route.name == name.route)
     target = settings.targets[name.target]
     into = {canonical(table): other for table, other in route.into.items()}
     match target:
+    handlers = _handlers(settings, name, canonical, stop)
+    target = _own_target(settings, name, canonical, handlers)
+    if handlers is None or target.keeps_progress:
+        return target
+    return HandledTarget(target, handlers)
+
+
+def _handlers(
+    settings: config.Config,
+    name: DeliveryName,
+    canonical: Callable[[str], str],
+    stop: Event | None,
+) -> Handlers | None:
+    route = next(route for route in settings.routes if route.name == name.route)
+    programs = {table: route.handler_of(table) for table in route.tables}
+    if not any(programs.values()):
+        return None
+    source = settings.sources[route.source]
+
+    def look_up() -> Connection:
+        url = source.connection_url()
+        return open_lookup(make_engine(url, poolclass=NullPool, hide_parameters=True))
+
+    return Handlers(
+        name,
+        {canonical(table): program for table, program in programs.items() if program is not None},
+        look_up=look_up,
+        seconds=route.handler_timeout,
+        stop=stop,
+    )
+
+
+def _own_target(
+    settings: config.Config,
+    name: DeliveryName,
+    canonical: Callable[[str], str],
+    handlers: Handlers | None,
+) -> Target:
         case config.SqlTarget():
-            return SqlTarget(target.connection_url(), name, route.source, into, unfit=target.unfit)
-        case config.FilesTarget():
-            return FilesTarget(
-                target.url.path,
-                target.name,
-                target.encoding,
-                target.local_copy,
+            return SqlTarget(
+                target.connection_url(),
                 name,
                 into=into,
                 contents=target.contents(canonical),
@@ -147,6 +185,8 @@ def build_delivery(
     source: OpenSource,
     name: DeliveryName,
     stop: Event,
+        case config.HandlerTarget():
+            return HandlersOnly()
     until: int | None = None,
 ) -> Delivery:
     """Make a delivery of an open source; see `Delivery` for `stop` and `until`."""
@@ -158,17 +198,17 @@ def build_delivery(
         captured = capture.tables()
         return {name: captured[name] for name in names if name in captured}
 
-    schedule = route.schedule
-    next_run: Callable[[datetime], datetime] | None = schedule.next_after
+    scheduled = until is None and not isinstance(route.schedule, Realtime)
     return Delivery(
         name,
-        target=build_target(settings, name, capture.dialect.canonical),
+        target=build_target(settings, name, capture.dialect.canonical, stop),
         tables=tables,
         record=Deliveries(source.engine, capture.outbox, name),
         open_batches=lambda: Batches(source.engine, capture.outbox),
         open_reader=lambda: open_reader(source.engine, capture.outbox),
         new_batch=source.new_batch,
         stop=stop,
-        next_run=None if isinstance(schedule, Realtime) or until is not None else next_run,
+        next_run=route.next_run if scheduled else None,
         until=until,
     )
+        windows=target_windows(settings, name.target),

@@ -34,9 +34,11 @@ def target_address(target: config.Target) -> str:
         case config.SqlTarget():
             return address(target.url)
         case config.FilesTarget():
-            return f"files {target.url.path}"
+            return f"files {target.url}"
         case config.BackupTarget():
             return f"backup {target.path}"
+        case config.HandlerTarget():
+            return "handlers"
         case _:
             assert_never(target)
 

@@ -193,9 +193,7 @@ class _Reading:
             last_error=record.get("last_error"),
             last_error_at=record.get("last_error_at"),
             next_run=(
-                route.schedule.next_after(datetime.now().astimezone()).astimezone(UTC)
-                if scheduled
-                else None
+                route.next_run(datetime.now(UTC)).astimezone(UTC) if scheduled else None
             ),
             replicator=record.get("lease_owner") if held else None,
         )

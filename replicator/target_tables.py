@@ -71,7 +71,7 @@ def _renamings(settings: config.Config, source: OpenSource, target: str) -> list
         if route.source != source.name or target not in route.targets:
             continue
         into = {canonical(table): name for table, name in route.into.items()}
-        for table in map(canonical, route.tables):
+        for table in map(canonical, route.own_tables()):
             name = target_name(table, into)
             group = next((g for g in groups if g.get(table, name) == name), None)
             if group is None:

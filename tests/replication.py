@@ -55,6 +55,14 @@ class Replication:
         self.path = folder / "replicator.toml"
         self.write(sources=sources, targets=targets, routes=routes)
 
+    @classmethod
+    def of(cls, path: Path) -> Replication:
+        """The replication of a file that is there already."""
+        made = cls.__new__(cls)
+        made.path = path
+        made.settings = config.load(path)
+        return made
+
     def write(
         self,
         *,

@@ -129,6 +129,7 @@ def define_outbox(schema: str | None) -> Outbox:
             sa.Column("last_error", sa.Text),
             sa.Column("last_error_at", UtcTime),
             sa.Column("delivered_at", UtcTime),
+            sa.Column("ran_at", UtcTime),
             sa.Column("changes", sa.BigInteger),
             sa.Column("written", sa.BigInteger),
             sa.Column("coerced", sa.BigInteger),

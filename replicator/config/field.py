@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
+from datetime import tzinfo
 from encodings.aliases import aliases
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +22,12 @@ from sqlalchemy.engine import URL
 
 from replicator.config.address import DropUrl, parse_database_url, parse_drop_url
 from replicator.config.errors import InvalidValue, did_you_mean
+from replicator.config.handler import parse_handler
 from replicator.config.schedule import Schedule
 from replicator.config.schedule import parse as parse_schedule
 from replicator.config.secret import Secret, parse_secret
+from replicator.config.zone import parse_time_zone
+from replicator.handlers import Program
 from replicator.targets.files.names import NamePattern
 
 _NOT_FOR_FILES = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
@@ -90,13 +94,12 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
-def _handler(value: object) -> object:
-    for prefix in ("python:", "exec:"):
-        if isinstance(value, str) and value.startswith(prefix):
-            raise InvalidValue(
-                f"{prefix} handlers are not available in this version", "use 'default'"
-            )
-    return value
+def _handler(value: object, info: ValidationInfo) -> Program | None:
+    return parse_handler(_text(value), _folder(info))
+
+
+def _time_zone(value: object) -> tzinfo:
+    return parse_time_zone(_text(value))
 
 
 def _key(value: object) -> object:
@@ -149,4 +152,5 @@ SecretField = Annotated[Secret, PlainValidator(_secret), WithJsonSchema(_SECRET_
 ScheduleField = Annotated[Schedule, PlainValidator(_schedule), WithJsonSchema(_STRING)]
 EncodingField = Annotated[Text, AfterValidator(_encoding)]
 PatternField = Annotated[Text, AfterValidator(_pattern)]
-HandlerField = Annotated[Literal["default"], BeforeValidator(_handler)]
+HandlerField = Annotated[Program | None, PlainValidator(_handler), WithJsonSchema(_STRING)]
+TimeZoneField = Annotated[tzinfo, PlainValidator(_time_zone), WithJsonSchema(_STRING)]

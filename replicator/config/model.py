@@ -5,6 +5,7 @@ Made by `replicator.config.load`, which also checks what one key alone cannot sh
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -26,12 +27,12 @@ from replicator.config.field import (
     Name,
     NameList,
     PathField,
-    PatternField,
     ScheduleField,
     SecretField,
     Text,
 )
 from replicator.config.file_format import FileContents
+    TimeZoneField,
 from replicator.config.keypath import key_path
 from replicator.config.section import Section
 
@@ -74,9 +75,6 @@ class Database(Section):
 
     password: SecretField | None = None
     """{ env = "NAME" }, { file = "path" }, { encrypted = "v1:..." } or the text itself."""
-
-    _path: Path | None = PrivateAttr(default=None)
-    _key: str = PrivateAttr(default="")
 
     @field_validator("password")
     @classmethod
@@ -175,7 +173,13 @@ class BackupTarget(Section):
     """The folder, relative to this file."""
 
 
-Target = SqlTarget | FilesTarget | BackupTarget
+class HandlerTarget(Section):
+    """A place that only the routes' handlers know: a web service, a queue, a program of yours."""
+
+    type: Literal["handler"]
+
+
+Target = SqlTarget | FilesTarget | BackupTarget | HandlerTarget
 
 
 class Route(Section):
@@ -197,9 +201,30 @@ class Route(Section):
 
     schedule: ScheduleField = Field(default="realtime", validate_default=True)
     """"realtime", "every 30m" (s, m, h, d), or "cron 0 * * * *"."""
+    def handler_of(self, table: str) -> Program | None:
+        """Return what delivers one of the route's tables; None is the target's own handler."""
+        return self.handlers.get(table, self.handler)
 
-    handler: HandlerField = "default"
-    """The only one in this version: "default", the target's own."""
+    def own_tables(self) -> list[str]:
+        """Return the tables that the targets' own handler delivers."""
+        return [table for table in self.tables if self.handler_of(table) is None]
+
+    def next_run(self, moment: datetime) -> datetime:
+        """Return when the schedule comes true after a moment (with time zone)."""
+        return self.schedule.next_after(moment.astimezone(self.timezone or local_time_zone()))
+
+
+    timezone: TimeZoneField | None = None
+    """Of the schedule, such as "Asia/Shanghai"; by default that of the machine."""
+
+    handler: HandlerField = Field(default="default", validate_default=True)
+    """What delivers: "default", the target's own; "python:module:Class"; or "exec:./program"."""
+
+    handlers: dict[Text, HandlerField] = {}
+    """Tables of the route that have another handler than `handler`."""
+
+    handler_timeout: float = Field(default=60.0, gt=0, le=86400)
+    """Seconds that an exec: handler may take for one batch, of about a thousand changes at most."""
 
     into: dict[Text, Text] = {}
     """Source table to target table, where the name differs."""

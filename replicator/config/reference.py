@@ -12,6 +12,7 @@ from typing import Any
 
 from replicator.config.collision import colliding_files
 from replicator.config.errors import did_you_mean
+from replicator.config.handler import DEFAULT
 from replicator.config.raw import Finding, read_routes, read_strings, read_table
 
 
@@ -21,7 +22,9 @@ def find_problems(data: Mapping[str, object], folder: Path) -> Iterator[Finding]
     yield from _repeated_names(routes)
     for index, route in routes.items():
         yield from _unknown_names(data, index, route)
-        yield from _foreign_renames(index, route)
+        yield from _foreign_tables(index, route, "into")
+        yield from _foreign_tables(index, route, "handlers")
+        yield from _missing_handlers(data, index, route)
     yield from _unrouted_tables(data, routes)
     yield from colliding_files(data, folder)
 
@@ -52,12 +55,29 @@ def _unknown_names(
             )
 
 
-def _foreign_renames(index: int, route: dict[str, Any]) -> Iterator[Finding]:
+def _foreign_tables(index: int, route: dict[str, Any], key: str) -> Iterator[Finding]:
     tables = [table for _, table in read_strings(route, "tables")]
-    for table in read_table(route, "into"):
+    for table in read_table(route, key):
         if table not in tables:
             hint = _offer(table, tables)
-            yield Finding(("routes", index, "into", table), "not one of the route's tables", hint)
+            yield Finding(("routes", index, key, table), "not one of the route's tables", hint)
+
+
+def _missing_handlers(
+    data: Mapping[str, object], index: int, route: dict[str, Any]
+) -> Iterator[Finding]:
+    """A target of type handler writes nothing by itself."""
+    handlers = read_table(route, "handlers")
+    for position, target in read_strings(route, "targets"):
+        if read_table(data, "targets", target).get("type") != "handler":
+            continue
+        for _, table in read_strings(route, "tables"):
+            if handlers.get(table, route.get("handler", DEFAULT)) == DEFAULT:
+                yield Finding(
+                    ("routes", index, "targets", position),
+                    f"table {table!r} has no handler, which target {target!r} needs",
+                    'set `handler` to "python:..." or "exec:..."',
+                )
 
 
 def _unrouted_tables(

@@ -30,15 +30,28 @@ class Realtime:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Deliver at the multiples of an interval since 1970-01-01 00:00 UTC."""
+    """Deliver at the multiples of an interval since 1970-01-01 00:00, as the zone's clocks show.
+
+    So "every 6h" is due at 0, 6, 12 and 18 o'clock, and "every 1d" at midnight; over a clock change
+    one interval is shorter or longer.
+    """
 
     seconds: int
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first multiple after `moment` (with time zone), in its time zone."""
         interval = timedelta(seconds=self.seconds)
-        passed = (moment - _EPOCH) // interval
-        return (_EPOCH + (passed + 1) * interval).astimezone(moment.tzinfo)
+        now = moment.astimezone(UTC)
+        found = []
+        for offset in {moment.utcoffset(), (now + interval).astimezone(moment.tzinfo).utcoffset()}:
+            start = _EPOCH - (offset or timedelta())
+            passed = (now - start) // interval
+            # The first multiple by this offset may come when the clocks have another one.
+            for multiple in (start + (passed + number) * interval for number in (1, 2)):
+                if multiple.astimezone(moment.tzinfo).utcoffset() == offset:
+                    found.append(multiple)
+                    break
+        return min(found, default=now + interval).astimezone(moment.tzinfo)
 
     def __str__(self) -> str:
         for unit, seconds in reversed(_UNIT_SECONDS.items()):

@@ -75,10 +75,17 @@ class Batches:
             )
         return progress
 
-    def last_batch(self) -> int:
-        """Return the number of the newest batch; 0 when none was sealed."""
-        query = sa.select(self._outbox.state.c.last_batch)
-        return int(self._connect().execute(query).scalar_one())
+    def newest_change(self) -> int:
+        """Return the highest id of a visible change, sealed or not; 0 when there is none."""
+        query = sa.select(sa.func.max(self._outbox.change.c.id))
+        return self._connect().execute(query).scalar() or 0
+
+    def last_batch(self, newest_change: int) -> int | None:
+        """Return the number of the newest batch; None until changes up to this id are sealed."""
+        state = self._outbox.state
+        query = sa.select(state.c.last_batch).where(state.c.highest_id >= newest_change)
+        found: int | None = self._connect().execute(query).scalar()
+        return found
 
     def next_round(self, after: Progress, most_rows: int) -> Waiting | None:
         """Group the batches after `after` into a round of at most `most_rows` changes.

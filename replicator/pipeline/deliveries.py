@@ -188,6 +188,17 @@ class Deliveries:
         )
         self._update(state=kept, last_error=error, last_error_at=datetime.now(UTC))
 
+    def last_run(self) -> datetime | None:
+        """Return when the last scheduled run ended, or the schedule began; None: neither yet."""
+        ran_at = sa.select(self._outbox.delivery.c.ran_at).where(self._mine)
+        with self._engine.connect() as connection:
+            found: datetime | None = connection.execute(ran_at).scalar_one()
+            return found
+
+    def note_run(self, moment: datetime) -> None:
+        """Record the end of a scheduled run."""
+        self._update(ran_at=moment)
+
     def try_again(self) -> None:
         """Let a delivery that was stopped by an error run again."""
         table = self._outbox.delivery

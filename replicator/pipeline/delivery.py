@@ -29,6 +29,7 @@ from replicator.pipeline.contract import (
 from replicator.pipeline.deliveries import Deliveries, DeliveryState, Record
 from replicator.pipeline.feed import Feed
 from replicator.pipeline.reader import ChangeReader
+from replicator.pipeline.runs import Runs
 from replicator.pipeline.signal import BatchSignal
 from triggers.model import Table
 
@@ -86,9 +87,7 @@ class Delivery:
         self._windows = windows
         self._window: Window | None = None  # the next one to be delivered
         self._began = datetime.now(UTC)
-        self._next_run = next_run
-        self._due = datetime.min.replace(tzinfo=UTC)
-        self._goal: int | None = None  # the last batch of the scheduled run that is under way
+        self._runs = Runs(next_run, record, open_batches) if next_run is not None else None
         self._owner = owner.this_process()
         self._feed: Feed | None = None
         self._kept: Progress | None = None  # what the target, or the record, holds
@@ -171,20 +170,7 @@ class Delivery:
             raise
 
     def _is_time(self) -> bool:
-        """Tell whether to deliver now; sets the goal of a scheduled run, and ends it."""
-        if self._next_run is None:
-            return True
-        now = datetime.now().astimezone()
-        if self._goal is not None and self._progress.batch_no >= self._goal:
-            self._goal = None
-            self._due = self._next_run(now)
-        if self._goal is None and now >= self._due:
-            batches = self._open_batches()
-            try:
-                self._goal = batches.last_batch()
-            finally:
-                batches.close()
-        return self._goal is not None
+        return self._runs is None or self._runs.is_time(self._progress.batch_no)
 
     def _connect(self) -> Feed | None:
         """Open the target and begin to read; None while another replicator holds the lease."""
@@ -299,8 +285,10 @@ class Delivery:
         return park
 
     def _at_end(self) -> bool:
-        ends = [end for end in (self._until, self._goal) if end is not None]
-        return any(self._reached.batch_no >= end for end in ends)
+        goal = self._runs.goal if self._runs is not None else None
+        return any(
+            end is not None and self._reached.batch_no >= end for end in (self._until, goal)
+        )
 
     def _disconnect(self) -> None:
         if self._feed is not None:

@@ -105,6 +105,10 @@ class Dialect(Protocol):
     tally: Tally
     """What was coerced for the transaction that is open, or was the last one."""
 
+    @property
+    def connection(self) -> Any:
+        """The driver's open connection."""
+
     def connect(self, engine: Engine, origin: str | None) -> None:
         """Connect and set the session up; `origin` marks what it writes (None: only to look)."""
 

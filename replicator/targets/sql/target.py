@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 
 from sqlalchemy import NullPool
 from sqlalchemy.engine import URL
 
 from replicator.change import Block
 from replicator.errors import DeliveryStopped
+from replicator.handlers.assigned import Handlers
 from replicator.pipeline.contract import (
     DeliveryName,
     Outcome,
@@ -20,11 +23,13 @@ from replicator.pipeline.contract import (
 )
 from replicator.targets.sql.chunk import cut
 from replicator.targets.sql.dialect import Refused
-from replicator.targets.sql.engines import definition_for, dialect_for
+from replicator.targets.sql.engines import definition_for, dialect_for, judge_for
+from replicator.targets.sql.handled import HandledWriter, RoundTransaction
 from replicator.targets.sql.matching import match
 from replicator.targets.sql.order import arrange
 from replicator.targets.sql.plan import TablePlan
 from replicator.targets.sql.policy import Policy
+from replicator.targets.sql.strict import Written
 from replicator.targets.sql.writer import ChunkWriter
 from triggers.engine import make_engine
 from triggers.model import Table
@@ -40,7 +45,8 @@ class SqlTarget:
     the next `open` reads what became of it. `into` names the target table of a source table; it
     defaults to the source table's name without its schema. `origin` marks the transactions, so
     that triggers in the target do not capture them. `unfit`: what becomes of values that a column
-    cannot hold.
+    cannot hold. Tables that handlers take need not exist in the target; handlers write in the
+    round's transaction, and changes keep their order across them.
     """
 
     keeps_progress = True
@@ -52,6 +58,7 @@ class SqlTarget:
         origin: str,
         into: Mapping[str, str],
         unfit: Policy = "error",
+        handlers: Handlers | None = None,
     ) -> None:
         self._url = url
         self._delivery = str(delivery)
@@ -60,6 +67,8 @@ class SqlTarget:
         self._unfit = unfit
         self._dialect = dialect_for(url)
         self._plans: dict[str, TablePlan] = {}
+        self._handlers = handlers or Handlers(delivery)
+        self._transaction: RoundTransaction | None = None
 
     def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:  # noqa: ARG002
         """Connect, match tables, and read the progress. `DeliveryStopped` when they do not fit."""
@@ -67,7 +76,7 @@ class SqlTarget:
         plans, problems = match(
             self._dialect,
             definition_for(self._url),
-            list(tables.values()),
+            [table for table in tables.values() if not self._handlers.take(table.name)],
             self._into,
             self._unfit,
         )
@@ -78,19 +87,21 @@ class SqlTarget:
             )
         references = self._dialect.references([plan.target for plan in plans])
         self._plans = {plan.source.name: plan for plan in arrange(plans, references)}
-        return self._dialect.read_progress(self._delivery)
+        progress = self._dialect.read_progress(self._delivery)
+        if any(map(self._handlers.take, tables)):
+            self._transaction = RoundTransaction(self._url, self._dialect.connection)
+            self._handlers.open(tables, self._transaction.connection)
+        return progress
 
     def deliver(self, work: Round, blocks: Iterable[Block], park: Park) -> Outcome:
         """Apply a round in one transaction."""
-        writer = ChunkWriter(self._dialect, self._plans)
         changes = rows = parked = 0
         waiting: list[Parked] = []
         try:
             if not self._dialect.begin(self._delivery, work.previous, work.reached):
                 raise ProgressConflict(self._delivery)
-            for chunk in cut(blocks, self._plans):
-                written = writer.write(chunk)
-                changes += chunk.taken
+            for taken, written in self._write(blocks):
+                changes += taken
                 rows += written.rows
                 parked += len(written.parked)
                 waiting += written.parked
@@ -109,9 +120,30 @@ class SqlTarget:
         except BaseException:
             self._dialect.rollback()
             raise
+        finally:
+            if self._transaction is not None:
+                self._transaction.end()
         coerced = self._dialect.tally.coerced
         return Outcome(changes=changes, written=rows, parked=parked, coerced=coerced)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the handlers and the connection."""
+        self._handlers.close()
+        self._transaction = None
         self._dialect.close()
+
+    def _write(self, blocks: Iterable[Block]) -> Iterator[tuple[int, Written]]:
+        """Yield how many changes were taken in, and what became of them."""
+        writer = ChunkWriter(self._dialect, self._plans)
+        for program, run in groupby(self._handlers.divide(blocks), key=itemgetter(0)):
+            pieces = (block for _program, block in run)
+            if program is None:
+                for chunk in cut(pieces, self._plans):
+                    yield chunk.taken, writer.write(chunk)
+            else:
+                assert self._transaction is not None
+                handled = HandledWriter(
+                    self._dialect, judge_for(self._url), self._handlers, self._transaction
+                )
+                for block in pieces:
+                    yield block.count, handled.write(program, block.changes())

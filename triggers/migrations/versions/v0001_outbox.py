@@ -113,6 +113,7 @@ def upgrade(schema: str | None) -> None:
         sa.Column("last_error", LongText),
         sa.Column("last_error_at", Time),
         sa.Column("delivered_at", Time),
+        sa.Column("ran_at", Time),
         sa.Column("changes", sa.BigInteger, nullable=False),
         sa.Column("written", sa.BigInteger, nullable=False),
         sa.Column("coerced", sa.BigInteger, nullable=False),
