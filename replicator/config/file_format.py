@@ -79,6 +79,7 @@ Character = Annotated[str, AfterValidator(_character)]
 Mark = Annotated[str, AfterValidator(_at_most_one)]
 TimePatternField = Annotated[Text, AfterValidator(_pattern)]
 Decimals = Annotated[int, Field(ge=0, le=100)]
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
 Position = Annotated[
     Literal["first", "last", "none"] | int,
     PlainValidator(_position),
@@ -251,7 +252,7 @@ class ColumnEntry(Section):
     decimals: Decimals | None = None
     """Digits after the decimal mark; more are rounded, half away from zero."""
 
-    width: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    width: Width | None = None
     """fixed: how wide it is."""
 
     align: Literal["left", "right"] | None = None
@@ -282,6 +283,9 @@ class OperationColumn(Section):
     words: dict[OperationField, Text] = {}
     """What is written for I (insert), U (update), D (delete), T (truncate), where it is another
     word than the letter."""
+
+    width: Width | None = None
+    """fixed: how wide it is. Default: as the longest word."""
 
 
 class ValueForms(Section):

@@ -12,6 +12,7 @@ from replicator.targets.files.formats.options import FixedOptions
 from replicator.targets.files.formats.refusal import Unfit
 from triggers.model import Kind, Table
 
+_NUMBER = re.compile(r"[+-]?[0-9]+\D?[0-9]*", re.ASCII).fullmatch  # and not NaN
 _NUMBERS = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.BIT}
 
 
@@ -19,7 +20,7 @@ class FixedWriter:
     """Numbers to the right, everything else to the left, unless the column says otherwise.
 
     A value that holds a line end does not fit; one that is too long does not either, or is cut.
-    A number padded with zeros keeps its sign in front; NULL is padded with blanks.
+    A number padded with zeros keeps its sign in front; NULL and NaN are padded with blanks.
     """
 
     errors = "strict"
@@ -105,7 +106,7 @@ class FixedWriter:
         if align == "left":
             return text + pad * missing
         if align == "zeros":
-            return text.zfill(len(text) + missing)
+            return text.zfill(len(text) + missing) if _NUMBER(text) else " " * missing + text
         return pad * missing + text
 
     def _length(self, text: str) -> int:

@@ -116,8 +116,8 @@ def _columns(options: FormatOptions, table: Table) -> list[FileColumn]:
 
 def _operation(options: FormatOptions) -> FileColumn:
     name = options.operation.column
-    width = max(len(options.word(operation)) for operation in OPERATIONS)
-    entry = ColumnOptions("", width=width)
+    longest = max(len(options.word(operation)) for operation in OPERATIONS)
+    entry = ColumnOptions("", width=options.operation.width or longest)
     return FileColumn(name, None, Kind.TEXT, entry, str, True, None, frozenset())
 
 

@@ -33,6 +33,7 @@ class OperationOptions:
     column: str = "op"
     position: Literal["first", "last", "none"] | int = "first"  # counted from 1
     words: Mapping[Operation, str] = field(default_factory=dict)
+    width: int | None = None  # fixed width; None: of the longest word
 
 
 @dataclass(frozen=True, slots=True)

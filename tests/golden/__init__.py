@@ -1,0 +1,1 @@
+"""Files as third parties get them, byte for byte; `python -m tests.golden` writes them anew."""
