@@ -30,11 +30,13 @@ from replicator.config.field import (
     ScheduleField,
     SecretField,
     Text,
+    TimeZoneField,
 )
 from replicator.config.file_format import FileContents
-    TimeZoneField,
 from replicator.config.keypath import key_path
 from replicator.config.section import Section
+from replicator.config.zone import local_time_zone
+from replicator.handlers import Program
 
 DEFAULT_FILE_NAME = "{table}_{batch:012d}.csv"
 
