@@ -27,6 +27,7 @@ from replicator.config.field import (
     Name,
     NameList,
     PathField,
+    PatternField,
     ScheduleField,
     SecretField,
     Text,
