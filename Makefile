@@ -34,7 +34,7 @@ torture: $(VENV)/installed-dev servers ## the long forms of the acceptance tests
 bench: $(VENV)/installed-dev servers ## the benchmarks; prints ratios measured in one run
 	$(BIN)/python -m tests.benchmarks
 
-servers: ## install the database servers that the tests start, where missing
+servers: ## install the servers that the tests start, where missing
 	scripts/install-test-servers
 
 clean: ## remove the virtual environment and everything generated

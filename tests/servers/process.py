@@ -43,9 +43,14 @@ class ServerProcess:
     is what the program gets in that case: the signal that ends it at once with all its children.
     """
 
-    def __init__(self, name: str, abandon_signal: signal.Signals) -> None:
-        """Make the folder, owned by the user that the server will run as."""
-        self._popen_arguments = _ordinary_user()
+    def __init__(
+        self, name: str, abandon_signal: signal.Signals, *, as_tester: bool = False
+    ) -> None:
+        """Make the folder, owned by the user that the server will run as.
+
+        `as_tester`: the one who runs the tests, even if that is root.
+        """
+        self._popen_arguments = {} if as_tester else _ordinary_user()
         self.folder = Path(tempfile.mkdtemp(prefix=f"outbox-test-{name}-"))
         if self._popen_arguments:
             os.chown(self.folder, self._popen_arguments["user"], self._popen_arguments["group"])

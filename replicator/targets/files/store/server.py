@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from replicator.errors import ReplicatorError, TargetUnavailable
 from replicator.targets.files.store.probe import probe
 
 _ASK_AFTER_SECONDS = 5.0
+
+Result = TypeVar("Result")
 
 
 class Session(Protocol):
@@ -48,8 +49,8 @@ class Session(Protocol):
 class ServerStore:
     """A store that works through sessions, one at a time.
 
-    After any failure the session is given up: the next call starts from a fresh login, which also
-    finds what was mended meanwhile.
+    After any failure the session is given up: the next try starts from a fresh login, which also
+    finds what was mended meanwhile, and makes the folder again if somebody has removed it.
     """
 
     def __init__(
@@ -69,19 +70,21 @@ class ServerStore:
         self._explain = explain
         self._session: Session | None = None
         self._used = 0.0
-        self._folders: set[str] = set()
 
     def open(self) -> None:
         """As `Store`."""
-        with self._doing("log in"):
-            pass
+        self._do("log in", lambda _: None)
 
     def put(self, local: Path, name: str) -> None:
         """As `Store`."""
-        with local.open("rb") as file, self._doing(f"upload {name}") as session:
-            self._make_folders(session, name)
-            found = session.upload(file, name)
-            size = file.tell()
+        size = local.stat().st_size
+
+        def upload(session: Session) -> int | None:
+            _make_folders(session, name)
+            with local.open("rb") as file:
+                return session.upload(file, name)
+
+        found = self._do(f"upload {name}", upload)
         if found != size:
             raise TargetUnavailable(
                 f"{self._place}: {name} has {found or 'no'} bytes there where {size} were sent",
@@ -91,24 +94,26 @@ class ServerStore:
 
     def rename(self, old: str, new: str) -> None:
         """As `Store`."""
-        with self._doing(f"rename {old} to {new}") as session:
-            self._make_folders(session, new)
+
+        def rename(session: Session) -> None:
+            if PurePosixPath(old).parent != PurePosixPath(new).parent:
+                _make_folders(session, new)
             session.rename(old, new)
+
+        # Not repeated: when the answer is lost, the file may have its new name already.
+        self._do(f"rename {old} to {new}", rename, again=False)
 
     def size(self, name: str) -> int | None:
         """As `Store`."""
-        with self._doing(f"look for {name}") as session:
-            return session.size(name)
+        return self._do(f"look for {name}", lambda session: session.size(name))
 
     def delete(self, name: str) -> None:
         """As `Store`."""
-        with self._doing(f"delete {name}") as session:
-            session.delete(name)
+        self._do(f"delete {name}", lambda session: session.delete(name))
 
     def names(self, folder: str = "") -> list[str]:
         """As `Store`."""
-        with self._doing("list the folder") as session:
-            return sorted(session.names(folder))
+        return sorted(self._do("list the folder", lambda session: session.names(folder)))
 
     def probe(self) -> None:
         """As `Store`."""
@@ -117,22 +122,23 @@ class ServerStore:
     def close(self) -> None:
         """As `Store`."""
         session, self._session = self._session, None
-        self._folders.clear()
         if session is not None:
             session.close()
 
-    @contextmanager
-    def _doing(self, action: str) -> Iterator[Session]:
+    def _do(self, action: str, work: Callable[[Session], Result], *, again: bool = True) -> Result:
+        """Do some work; `again`: if an earlier call's session fails, repeat it with a new one."""
+        again = again and self._session is not None
         try:
-            session = self._ready()
-            yield session
-        except ReplicatorError:
-            self.close()
-            raise
+            result = work(self._ready())
         except Exception as error:
             self.close()
+            if again:
+                return self._do(action, work)
+            if isinstance(error, ReplicatorError):
+                raise
             raise self._explain(action, error) from error
         self._used = time.monotonic()
+        return result
 
     def _ready(self) -> Session:
         idle = time.monotonic() - self._used
@@ -142,9 +148,9 @@ class ServerStore:
             self._session = self._connect()
         return self._session
 
-    def _make_folders(self, session: Session, name: str) -> None:
-        above = [str(folder) for folder in PurePosixPath(name).parents if folder.name]
-        for folder in reversed(above):
-            if folder not in self._folders:
-                session.make_folder(folder)
-                self._folders.add(folder)
+
+def _make_folders(session: Session, name: str) -> None:
+    """Make the folders above a file; a third party may have removed what an earlier one made."""
+    for folder in reversed(PurePosixPath(name).parents):
+        if folder.name:
+            session.make_folder(str(folder))
