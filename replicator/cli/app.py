@@ -14,6 +14,7 @@ from replicator.cli.demo import demo
 from replicator.cli.init import init
 from replicator.cli.options import ConfigOption, VerboseOption
 from replicator.cli.pause import pause
+from replicator.cli.restore import restore
 from replicator.cli.resume import resume
 from replicator.cli.run import run
 from replicator.cli.schema import schema
@@ -39,6 +40,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "status": status,
     "pause": pause,
     "resume": resume,
+    "restore": restore,
     "secret": secret,
     "schema": schema,
 }
