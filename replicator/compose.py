@@ -175,7 +175,7 @@ def _own_target(
                 contents=target.contents(canonical),
             )
         case config.BackupTarget():
-            return BackupTarget(target.path, name)
+            return BackupTarget(target.path, name, target.rotation(), target.retention())
         case _:
             assert_never(target)
 

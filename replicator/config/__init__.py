@@ -1,9 +1,9 @@
 """The configuration: one TOML file, read into frozen models, with every problem named at once."""
 
+from replicator.config.backup import BackupTarget
 from replicator.config.errors import ConfigError, Problem
 from replicator.config.load import find, load
 from replicator.config.model import (
-    BackupTarget,
     Config,
     FilesTarget,
     HandlerTarget,

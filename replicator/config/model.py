@@ -18,6 +18,7 @@ from pydantic import (
 )
 from sqlalchemy.engine import URL
 
+from replicator.config.backup import BackupTarget
 from replicator.config.errors import ConfigError, InvalidValue, Problem
 from replicator.config.field import (
     DatabaseUrlField,
@@ -165,15 +166,6 @@ class FilesTarget(FileContents):
         ):
             raise InvalidValue("must be another folder than the one that the url names")
         return local_copy
-
-
-class BackupTarget(Section):
-    """A folder of compressed change segments that can be restored."""
-
-    type: Literal["backup"]
-
-    path: PathField
-    """The folder, relative to this file."""
 
 
 class HandlerTarget(Section):
