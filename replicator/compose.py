@@ -26,6 +26,10 @@ from replicator.sources import open_reader
 from replicator.sources.lookup import open_lookup
 from replicator.targets.backup import BackupTarget
 from replicator.targets.files import FilesTarget
+from replicator.targets.files.layout import DropLayout
+from replicator.targets.files.names import safe_name
+from replicator.targets.files.store import open_store
+from replicator.targets.files.window import TimeWindows
 from replicator.targets.sql import SqlTarget
 from triggers.capture import Capture
 from triggers.engine import make_engine
@@ -125,10 +129,6 @@ def build_target(
     stop: Event | None = None,
 ) -> Target:
     """Make a delivery's target. `canonical` gives the source's name for a table."""
-    route = next(route for route in settings.routes if route.name == name.route)
-    target = settings.targets[name.target]
-    into = {canonical(table): other for table, other in route.into.items()}
-    match target:
     handlers = _handlers(settings, name, canonical, stop)
     target = _own_target(settings, name, canonical, handlers)
     if handlers is None or target.keeps_progress:
@@ -167,17 +167,45 @@ def _own_target(
     canonical: Callable[[str], str],
     handlers: Handlers | None,
 ) -> Target:
+    route = next(route for route in settings.routes if route.name == name.route)
+    target = settings.targets[name.target]
+    into = {canonical(table): other for table, other in route.into.items()}
+    match target:
         case config.SqlTarget():
             return SqlTarget(
                 target.connection_url(),
                 name,
-                into=into,
-                contents=target.contents(canonical),
+                route.source,
+                into,
+                unfit=target.unfit,
+                handlers=handlers,
             )
+        case config.FilesTarget():
+            layout = drop_layout(settings, name.target, canonical)
+            return FilesTarget(layout, open_store(target.store_settings()), name, into)
         case config.BackupTarget():
             return BackupTarget(target.path, name, target.rotation(), target.retention())
+        case config.HandlerTarget():
+            return HandlersOnly()
         case _:
             assert_never(target)
+
+
+def target_windows(settings: config.Config, target_name: str) -> TimeWindows | None:
+    """Return the windows in which a target gets its changes; None: at any time."""
+    target = settings.targets[target_name]
+    return target.windows() if isinstance(target, config.FilesTarget) else None
+
+
+def drop_layout(
+    settings: config.Config, target_name: str, canonical: Callable[[str], str]
+) -> DropLayout:
+    """Return how a files target's drops are made, and where their local copy is."""
+    target = settings.targets[target_name]
+    assert isinstance(target, config.FilesTarget)
+    beside = settings.path.parent if settings.path is not None else Path()
+    default_copy = beside / "drops" / safe_name(target_name)
+    return target.layout(default_copy, target.encoding, target.contents(canonical))
 
 
 def build_delivery(
@@ -185,8 +213,6 @@ def build_delivery(
     source: OpenSource,
     name: DeliveryName,
     stop: Event,
-        case config.HandlerTarget():
-            return HandlersOnly()
     until: int | None = None,
 ) -> Delivery:
     """Make a delivery of an open source; see `Delivery` for `stop` and `until`."""
@@ -210,5 +236,5 @@ def build_delivery(
         stop=stop,
         next_run=route.next_run if scheduled else None,
         until=until,
-    )
         windows=target_windows(settings, name.target),
+    )

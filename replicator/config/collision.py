@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from replicator.config.address import FolderUrl, parse_drop_url
+from replicator.config.drop_files import DEFAULT_FILE_NAME
 from replicator.config.errors import InvalidValue
-from replicator.config.model import DEFAULT_FILE_NAME
 from replicator.config.raw import Finding, read_routes, read_strings, read_table
+from replicator.pipeline.contract import Window
 from replicator.targets.files.names import NamePattern
 
 _ANY_TIME = "2026-01-31T13:14:15"
+_ANY_WINDOW = Window(datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,28 @@ class _Delivery:
     route: str
     tables: list[str]  # as the route's `into` has them
     pattern: NamePattern
+    manifest: NamePattern | None
     folders: list[str]
 
     def names(self) -> list[str]:
-        """The names of one round's files; those of another round differ in `{batch}`."""
-        return [
-            self.pattern.name(
-                table=table, route=self.route, batch=1, first_batch=1, captured_at=_ANY_TIME
-            )
-            for table in self.tables
-        ]
+        """The names of one round's files; those of another round differ."""
+        return [self._name(self.pattern, table) for table in self.tables]
+
+    def all_names(self) -> list[str]:
+        """Those, and the manifest's."""
+        manifest = [self._name(self.manifest, "")] if self.manifest is not None else []
+        return self.names() + manifest
+
+    def _name(self, pattern: NamePattern, table: str) -> str:
+        return pattern.name(
+            table=table,
+            route=self.route,
+            batch=1,
+            first_batch=1,
+            captured_at=_ANY_TIME,
+            window=_ANY_WINDOW,
+            op="I",
+        )
 
 
 def colliding_files(data: Mapping[str, object], folder: Path) -> Iterator[Finding]:
@@ -57,7 +72,10 @@ def _collision(delivery: _Delivery, deliveries: list[_Delivery]) -> tuple[str, s
             continue
         if other.route != delivery.route and "route" not in delivery.pattern.fields:
             return "files of two routes go to one folder", "put {route} into it"
-        if set(other.names()) & set(names):
+        manifest = delivery.manifest
+        if other.route != delivery.route and manifest and "route" not in manifest.fields:
+            return "manifests of two routes go to one folder", "put {route} into `manifest`"
+        if set(other.all_names()) & set(delivery.all_names()):
             return "files of two deliveries get one name", "give each a folder of its own"
     return None
 
@@ -73,6 +91,8 @@ def _deliveries(data: Mapping[str, object], folder: Path) -> Iterator[_Delivery]
         try:
             place = parse_drop_url(url, folder)
             made = NamePattern(str(pattern))
+            listed = settings.get("manifest")
+            manifest = NamePattern(str(listed)) if listed is not None else None
         except (InvalidValue, ValueError):
             continue
         folders = [str(place.path.resolve() if isinstance(place, FolderUrl) else place)]
@@ -86,5 +106,6 @@ def _deliveries(data: Mapping[str, object], folder: Path) -> Iterator[_Delivery]
                     route=str(route.get("name", index)),
                     tables=[str(into.get(t, t)) for _, t in read_strings(route, "tables")],
                     pattern=made,
+                    manifest=manifest,
                     folders=folders,
                 )

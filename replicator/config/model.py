@@ -18,17 +18,17 @@ from pydantic import (
 )
 from sqlalchemy.engine import URL
 
+from replicator.config.address import FolderUrl
 from replicator.config.backup import BackupTarget
-from replicator.config.errors import ConfigError, InvalidValue, Problem
+from replicator.config.drop import DropPlace
+from replicator.config.drop_files import DropFiles
+from replicator.config.errors import InvalidValue
 from replicator.config.field import (
     DatabaseUrlField,
-    DropUrlField,
     HandlerField,
     KeyField,
     Name,
     NameList,
-    PathField,
-    PatternField,
     ScheduleField,
     SecretField,
     Text,
@@ -36,11 +36,9 @@ from replicator.config.field import (
 )
 from replicator.config.file_format import FileContents
 from replicator.config.keypath import key_path
-from replicator.config.section import Section
+from replicator.config.section import SecretSection, Section
 from replicator.config.zone import local_time_zone
 from replicator.handlers import Program
-
-DEFAULT_FILE_NAME = "{table}_{batch:012d}.csv"
 
 
 class TableOptions(Section):
@@ -71,7 +69,7 @@ class TableOptions(Section):
         return exclude
 
 
-class Database(Section):
+class Database(SecretSection):
     """A database that the replicator connects to."""
 
     url: DatabaseUrlField
@@ -96,13 +94,8 @@ class Database(Section):
         The scheme is the user's; `triggers.engine.make_engine` knows its driver. Raises
         `ConfigError` when the password cannot be had (any more).
         """
-        if self.password is None:
-            return self.url
-        try:
-            return self.url.set(password=self.password.reveal())
-        except InvalidValue as error:
-            problem = Problem(self._path, f"{self._key}.password", error.message, error.hint)
-            raise ConfigError([problem]) from None
+        password = self._reveal("password", self.password)
+        return self.url if password is None else self.url.set(password=password)
 
 
 class Source(Database):
@@ -137,23 +130,10 @@ class SqlTarget(Database):
     none, and in keys, "error" holds. `status` counts what was changed."""
 
 
-class FilesTarget(FileContents):
+class FilesTarget(FileContents, DropFiles, DropPlace):
     """A place where files are dropped for a third party."""
 
-    later = frozenset({"manifest", "window"})
-
     type: Literal["files"]
-
-    url: DropUrlField
-    """file:folder, relative to this file, or file:///folder."""
-
-    name: PatternField = DEFAULT_FILE_NAME
-    """File name with {batch} and {first_batch} (the last and the first of the source's batches in
-    the file), {table} (as the route's `into` has it), {route}, and {time:%Y%m%d%H%M%S} (when the
-    first change was captured, in UTC)."""
-
-    local_copy: PathField | None = None
-    """A folder that keeps an identical copy of each file."""
 
     @field_validator("local_copy")
     @classmethod
@@ -161,7 +141,7 @@ class FilesTarget(FileContents):
         url = info.data.get("url")
         if (
             local_copy is not None
-            and url is not None
+            and isinstance(url, FolderUrl)
             and local_copy.resolve() == url.path.resolve()
         ):
             raise InvalidValue("must be another folder than the one that the url names")
@@ -196,18 +176,6 @@ class Route(Section):
 
     schedule: ScheduleField = Field(default="realtime", validate_default=True)
     """"realtime", "every 30m" (s, m, h, d), or "cron 0 * * * *"."""
-    def handler_of(self, table: str) -> Program | None:
-        """Return what delivers one of the route's tables; None is the target's own handler."""
-        return self.handlers.get(table, self.handler)
-
-    def own_tables(self) -> list[str]:
-        """Return the tables that the targets' own handler delivers."""
-        return [table for table in self.tables if self.handler_of(table) is None]
-
-    def next_run(self, moment: datetime) -> datetime:
-        """Return when the schedule comes true after a moment (with time zone)."""
-        return self.schedule.next_after(moment.astimezone(self.timezone or local_time_zone()))
-
 
     timezone: TimeZoneField | None = None
     """Of the schedule, such as "Asia/Shanghai"; by default that of the machine."""
@@ -223,6 +191,18 @@ class Route(Section):
 
     into: dict[Text, Text] = {}
     """Source table to target table, where the name differs."""
+
+    def handler_of(self, table: str) -> Program | None:
+        """Return what delivers one of the route's tables; None is the target's own handler."""
+        return self.handlers.get(table, self.handler)
+
+    def own_tables(self) -> list[str]:
+        """Return the tables that the targets' own handler delivers."""
+        return [table for table in self.tables if self.handler_of(table) is None]
+
+    def next_run(self, moment: datetime) -> datetime:
+        """Return when the schedule comes true after a moment (with time zone)."""
+        return self.schedule.next_after(moment.astimezone(self.timezone or local_time_zone()))
 
 
 class Config(Section):
@@ -247,9 +227,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _tell_places(self, info: ValidationInfo) -> Self:
         self._path = info.context
-        for table, databases in (("sources", self.sources), ("targets", self.targets)):
-            for name, database in databases.items():
-                if isinstance(database, Database):
-                    database._path = self._path
-                    database._key = key_path((table, name))
+        for table, sections in (("sources", self.sources), ("targets", self.targets)):
+            for name, section in sections.items():
+                if isinstance(section, SecretSection):
+                    section.tell_place(self._path, key_path((table, name)))
         return self

@@ -52,7 +52,7 @@ CRM_URL = "mysql://sync@crm.example/crm"
         (
             'type = "sql"',
             "",
-            "targets.crm.type: required key is missing (one of sql, files, backup)",
+            "targets.crm.type: required key is missing (one of sql, files, backup, handler)",
         ),
         (
             'type = "sql"',
@@ -62,7 +62,7 @@ CRM_URL = "mysql://sync@crm.example/crm"
         (
             'type = "sql"',
             'type = "kafka"',
-            "targets.crm.type: unknown target type 'kafka' (one of sql, files, backup)",
+            "targets.crm.type: unknown target type 'kafka' (one of sql, files, backup, handler)",
         ),
         ('"var/backup"', "7", "targets.backup.path: must be a string"),
         ('"var/backup"', '""', "targets.backup.path: must not be empty"),
@@ -246,13 +246,41 @@ CRM_URL = "mysql://sync@crm.example/crm"
         ),
         (
             "[targets.backup]",
-            'window = "1h"\n[targets.backup]',
-            "targets.partner.window: not available in this version",
+            'window = "7h"\n[targets.backup]',
+            "targets.partner.window: the window '7h' does not divide a day, nor is it of whole"
+            " days, 31 at most",
+        ),
+        (
+            "[targets.backup]",
+            'timezone = "Asia/Shanghai"\n[targets.backup]',
+            "targets.partner.timezone: there is no `window` that it could be for",
+        ),
+        (
+            "[targets.backup]",
+            "roll_rows = 10\n[targets.backup]",
+            "targets.partner.name: the name pattern '{table}_{batch:012d}.csv' needs {seq}: files"
+            " are rolled by size",
         ),
         (
             "[targets.backup]",
             'manifest = "m"\n[targets.backup]',
-            "targets.partner.manifest: not available in this version",
+            "targets.partner.manifest: the name pattern 'm' needs {batch}",
+        ),
+        (
+            "[targets.backup]",
+            'window = "1h"\nmanifest = "{window:%H}"\n[targets.backup]',
+            "targets.partner.manifest: the name pattern '{window:%H}' gives two windows the same"
+            " name: it needs {window} with date and time, such as {window:%Y%m%d%H%M}",
+        ),
+        (
+            "[targets.backup]",
+            'manifest_line = "{name}"\n[targets.backup]',
+            'targets.partner.manifest_line: is for manifests with `manifest_format = "list"`',
+        ),
+        (
+            "[targets.backup]",
+            'manifest_format = "list"\nmanifest_line = "{file}"\n[targets.backup]',
+            "targets.partner.manifest_line: the manifest line '{file}' cannot be used: 'file'",
         ),
         (
             "[targets.backup]",
@@ -273,24 +301,64 @@ CRM_URL = "mysql://sync@crm.example/crm"
         (
             'source = "shop"',
             'source = "shop"\nhandler = "exec:./send"',
-            'routes."orders".handler: exec: handlers are not available in this version '
-            "(use 'default')",
+            'routes."orders".handler: handler exec:./send: there is no file {folder}/send',
         ),
         (
             'source = "shop"',
-            'source = "shop"\nhandler = "python:mine:Handler"',
-            'routes."orders".handler: python: handlers are not available in this version '
-            "(use 'default')",
+            'source = "shop"\nhandler = "exec:no-such-program -x"',
+            'routes."orders".handler: handler exec:no-such-program: there is no program '
+            "'no-such-program' in the PATH (a program beside the configuration file is written "
+            "exec:./no-such-program)",
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler = "exec:./send \'x"',
+            'routes."orders".handler: cannot read the command: no closing quotation',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler = "exec:"',
+            'routes."orders".handler: names no program (write for example "exec:./send --fast")',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler = "python:mine.py"',
+            "routes.\"orders\".handler: cannot read the Python class 'mine.py' "
+            '(write for example "python:orders:Orders" or "python:package.module:Class")',
         ),
         (
             'source = "shop"',
             'source = "shop"\nhandler = "mine"',
-            "routes.\"orders\".handler: must be 'default'",
+            "routes.\"orders\".handler: cannot read the handler 'mine' "
+            '(write "default", "python:module:Class" or "exec:./program arguments")',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandlers = { "public.order" = "python:mine:Handler" }',
+            'routes."orders".handlers."public.order": not one of the route\'s tables '
+            "(did you mean 'public.orders'?)",
+        ),
+        (
+            'type = "backup"\npath = "var/backup"',
+            'type = "handler"',
+            "routes.\"orders\".targets[2]: table 'public.orders' has no handler, which target "
+            '\'backup\' needs (set `handler` to "python:..." or "exec:...")',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\nhandler_timeout = 0',
+            'routes."orders".handler_timeout: must be greater than 0',
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\ntimezone = "Asia/Shangai"',
+            "routes.\"orders\".timezone: unknown time zone 'Asia/Shangai' "
+            "(did you mean 'Asia/Shanghai'?)",
         ),
     ],
 )
-def test_one_problem(problems: Problems, old: str, new: str, expected: str) -> None:
-    assert expected in problems((old, new))
+def test_one_problem(problems: Problems, tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert expected.replace("{folder}", str(tmp_path)) in problems((old, new))
 
 
 def test_duplicate_route_is_counted_not_named(problems: Problems) -> None:
@@ -359,9 +427,9 @@ def test_all_problems_at_once(problems: Problems, monkeypatch: pytest.MonkeyPatc
     [
         ("{table}.csv", "the name pattern '{table}.csv' needs {batch}"),
         (
-            "{table}_{seq}.csv",
-            "the name pattern '{table}_{seq}.csv' has {seq}; there are only {table}, {route}, "
-            "{batch}, {first_batch}, {time}",
+            "{table}_{no}.csv",
+            "the name pattern '{table}_{no}.csv' has {no}; there are only {table}, {route}, {op}, "
+            "{batch}, {first_batch}, {seq}, {time}, {window}, {window_end}",
         ),
         (
             "{table}{batch}.csv",
@@ -456,3 +524,18 @@ def test_two_targets_in_one_folder(
 
     keys = sorted(problem.key for problem in caught.value.problems)
     assert keys == [f"targets.{name}.name" for name in expected]
+
+
+def test_a_program_that_cannot_be_executed(
+    edited: Callable[..., Path], problems: Problems, tmp_path: Path
+) -> None:
+    program = tmp_path / "send it"
+    program.write_text("#!/bin/sh\n")
+    handler = ('source = "shop"', 'source = "shop"\nhandler = "exec:\'./send it\' --fast"')
+
+    assert problems(handler) == [
+        f'routes."orders".handler: handler exec:./send it: {program} is not executable '
+        f"(chmod +x '{program}')"
+    ]
+    program.chmod(0o755)
+    assert str(load(edited(handler)).routes[0].handler) == "exec:./send it"
