@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from replicator.check import Finding, find
 from replicator.errors import DeliveryStopped, TargetUnavailable
 from tests.conftest import MakeDatabase
 from tests.replication import Replication, ReplicatorProcess, content, execute, sql
@@ -54,7 +55,8 @@ class Shop:
 
     def write(self, *ids: int, table: str = "item") -> None:
         """Insert rows in one transaction."""
-        execute(self.source.engine, *(f"INSERT INTO {table} VALUES ({n}, {n})" for n in ids))
+        rows = ", ".join(f"({n}, {n})" for n in ids)
+        execute(self.source.engine, f"INSERT INTO {table} VALUES {rows}")
 
     def deliver(self) -> BaseException | None:
         """Deliver once; return the error."""
@@ -91,7 +93,7 @@ def program(folder: Path, body: str) -> str:
     """Write a Python program, and return what names it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"program-{next(_numbers)}"
-    path.write_text(f"#!{sys.executable}\nimport json, os, signal, sys, time\n{body}")
+    path.write_text(f"#!{sys.executable} -IS\nimport json, os, signal, sys, time\n{body}")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return f"exec:./{path.name}"
 
@@ -417,10 +419,10 @@ def test_a_program_that_misbehaves_is_ended_and_started_again(
     """The second process behaves: everything arrives."""
     body = f"{ONCE}\nif first:\n    {misbehaviour}\n{ACCEPT}"
     shop = make_shop(HANDLER, handler=program(folder, body), handler_timeout=1.5)
-    shop.write(*range(1, 5001))
+    shop.write(*range(1, 2001))
     assert shop.deliver() is None
     assert sorted(set(got(folder)), key=lambda line: int(line[2:])) == [
-        f"I {n}" for n in range(1, 5001)
+        f"I {n}" for n in range(1, 2001)
     ]
 
 
@@ -576,6 +578,49 @@ for batch, changes in batches():
         (folder / "go").touch()
         worker.join()
     assert len(got(folder)) == 4000
+
+
+# --- What `check` finds
+
+
+def problems_of_the_route(shop: Shop) -> list[Finding]:
+    """What `check` finds about the only route."""
+    return [found for found in find(shop.replication.settings) if found.place == "route r"]
+
+
+def test_check_looks_for_handlers(make_shop: MakeShop, folder: Path) -> None:
+    handler = python_handler(folder, "")
+    programs = {"item": handler, "part": program(folder, ACCEPT)}
+    shop = make_shop(HANDLER, tables=["item", "part"], handlers=programs)
+    assert problems_of_the_route(shop) == []
+    (path,) = folder.glob("program-*")
+    path.unlink()
+    (problem,) = problems_of_the_route(shop)
+    assert problem.message.endswith(f"there is no file {path}")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "message", "hint"),
+    [
+        ("2:H", "there is no module 'broken2'", "it is looked for in"),
+        (":G", "its module has no class 'G'", "it has H"),
+        (":H", "the class has no method close", "a handler has open(context)"),
+    ],
+)
+def test_a_class_that_is_no_handler(
+    make_shop: MakeShop, folder: Path, suffix: str, message: str, hint: str
+) -> None:
+    folder.mkdir()
+    body = "class H:\n    def open(self, context): pass\n    def deliver(self, changes): pass\n"
+    (folder / "broken.py").write_text(body)
+    shop = make_shop(HANDLER, handler=f"python:broken{suffix}")
+    try:
+        (found,) = problems_of_the_route(shop)
+    finally:
+        sys.modules.pop("broken", None)
+        sys.path.remove(str(folder))
+    assert message in found.message
+    assert found.remedy.startswith(hint)
 
 
 # --- The examples of the documentation --------------------

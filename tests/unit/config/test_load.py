@@ -31,7 +31,8 @@ def test_defaults(edited: Callable[..., Path]) -> None:
     assert (shop.schema_name, shop.batch_rows, shop.tables) == ("outbox", 50_000, {})
     (route,) = config.routes
     assert route.schedule == Realtime()
-    assert (route.handler, route.into) == ("default", {})
+    assert (route.handler, route.handlers, route.handler_timeout) == (None, {}, 60)
+    assert (route.timezone, route.into) == (None, {})
     partner = config.targets["partner"]
     assert isinstance(partner, FilesTarget)
     assert (partner.format, partner.encoding) == (CsvFormat(), "utf-8")

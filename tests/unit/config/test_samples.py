@@ -29,7 +29,9 @@ def load_sample(text: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Confi
 def test_sample_loads(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = sample.read_text(encoding="utf-8")
 
-    config = load_sample(text, tmp_path / sample.name, monkeypatch)
+    folder = tmp_path / "sample"
+    shutil.copytree(sample.parent, folder)  # with the handlers' programs
+    config = load_sample(text, folder / sample.name, monkeypatch)
 
     used = {target for route in config.routes for target in route.targets}
     assert used == set(config.targets), "every target of a sample is used"
@@ -44,6 +46,8 @@ def test_there_is_a_sample_for_each_use_case() -> None:
         "sqlite-to-csv-drop",
         "two-way-postgresql",
         "several-sources",
+        "python-lookup",
+        "shell-append",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -39,7 +39,8 @@ def at(text: str) -> datetime:
         ("every 30m", "2026-01-31T12:00:00+00:00", "2026-01-31T12:30:00+00:00"),
         ("every 30m", "2026-01-31T12:29:59.999999+00:00", "2026-01-31T12:30:00+00:00"),
         ("every 30m", "2026-01-31T12:31:00+00:00", "2026-01-31T13:00:00+00:00"),
-        ("every 1d", "2026-01-31T23:59:00+02:00", "2026-02-01T02:00:00+02:00"),
+        ("every 1d", "2026-01-31T23:59:00+02:00", "2026-02-01T00:00:00+02:00"),
+        ("every 6h", "2026-01-31T13:10:00+05:30", "2026-01-31T18:00:00+05:30"),
         ("cron 0 * * * *", "2026-01-31T12:00:00+00:00", "2026-01-31T13:00:00+00:00"),
         ("cron 30 2 * * MON", "2026-01-31T12:00:00+00:00", "2026-02-02T02:30:00+00:00"),
     ],
@@ -61,12 +62,44 @@ def test_cron_runs_in_the_moments_zone_over_a_clock_change() -> None:
     assert following.astimezone(UTC) - before.astimezone(UTC) == timedelta(hours=23)
 
 
-def test_every_is_even_in_a_zone_with_half_hours() -> None:
-    india = timezone(timedelta(hours=5, minutes=30))
+@pytest.mark.parametrize(
+    ("schedule", "moment", "expected"),
+    [
+        ("every 1d", "2026-10-25T00:30:00+02:00", "2026-10-26T00:00:00+01:00"),
+        ("every 6h", "2026-03-29T00:30:00+01:00", "2026-03-29T06:00:00+02:00"),
+        ("every 6h", "2026-10-25T00:30:00+02:00", "2026-10-25T06:00:00+01:00"),
+        ("every 30m", "2026-10-25T02:40:00+02:00", "2026-10-25T02:00:00+01:00"),
+        ("every 1h", "2026-03-29T01:10:00+01:00", "2026-03-29T03:00:00+02:00"),
+        ("cron 30 2 * * *", "2026-10-24T12:00:00+02:00", "2026-10-25T02:30:00+02:00"),
+    ],
+)
+def test_intervals_keep_to_the_clock_when_it_is_changed(
+    schedule: str, moment: str, expected: str
+) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
 
-    following = parse("every 1h").next_after(datetime(2026, 1, 31, 12, 10, tzinfo=india))
+    result = parse(schedule).next_after(at(moment).astimezone(berlin))
 
-    assert following == datetime(2026, 1, 31, 12, 30, tzinfo=india)
+    assert result.isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "Asia/Shanghai", "Asia/Kolkata", "Australia/Lord_Howe"]
+)
+@pytest.mark.parametrize(
+    ("schedule", "hours"), [("every 1h", 1), ("every 6h", 6), ("every 1d", 24)]
+)
+def test_every_run_of_a_year_is_at_an_even_hour(zone: str, schedule: str, hours: int) -> None:
+    parsed = parse(schedule)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    runs = 0
+    while moment.year == 2026:
+        following = parsed.next_after(moment.astimezone(ZoneInfo(zone)))
+        assert (following.hour % hours, following.minute) == (0, 0)
+        assert moment < following.astimezone(UTC) <= moment + timedelta(hours=hours + 1)
+        moment = following.astimezone(UTC)
+        runs += 1
+    assert runs in range(365 * 24 // hours - 1, 365 * 24 // hours + 3)
 
 
 GENERAL = 'write "realtime", "every 30m" or "cron 0 * * * *"'
