@@ -203,9 +203,16 @@ def drop_layout(
     """Return how a files target's drops are made, and where their local copy is."""
     target = settings.targets[target_name]
     assert isinstance(target, config.FilesTarget)
+    copy = drop_copy(settings, target_name)
+    return target.layout(copy, target.encoding, target.contents(canonical))
+
+
+def drop_copy(settings: config.Config, target_name: str) -> Path:
+    """Return the folder of a files target's local copy."""
+    target = settings.targets[target_name]
+    assert isinstance(target, config.FilesTarget)
     beside = settings.path.parent if settings.path is not None else Path()
-    default_copy = beside / "drops" / safe_name(target_name)
-    return target.layout(default_copy, target.encoding, target.contents(canonical))
+    return target.local_copy or beside / "drops" / safe_name(target_name)
 
 
 def build_delivery(

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from replicator import __version__
 from replicator.cli.check import check
 from replicator.cli.demo import demo
+from replicator.cli.drops import app as drops
 from replicator.cli.init import init
 from replicator.cli.options import ConfigOption, VerboseOption
 from replicator.cli.pause import pause
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "status": status,
     "pause": pause,
     "resume": resume,
+    "drops": drops,
     "restore": restore,
     "secret": secret,
     "schema": schema,

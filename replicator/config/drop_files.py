@@ -116,11 +116,11 @@ class DropFiles(Section):
         """Return the windows of this target."""
         return TimeWindows(self.window, self.timezone or UTC) if self.window else None
 
-    def layout(self, default_copy: Path, encoding: str, contents: FormatOptions) -> DropLayout:
+    def layout(self, local_copy: Path, encoding: str, contents: FormatOptions) -> DropLayout:
         """Return what the target needs."""
         line = self.manifest_line or DEFAULT_MANIFEST_LINE
         return DropLayout(
-            local_copy=self.local_copy or default_copy,
+            local_copy=local_copy,
             name=NamePattern(self.name),
             encoding=encoding,
             contents=contents,
