@@ -5,25 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from triggers import migrations
+from triggers import canary, migrations
 from triggers.dialects import dialect_of
 from triggers.dialects.base import Dialect, Finding, Subject, TriggerSet
 from triggers.errors import OutboxMissing, TableBusy, TableRefused
 from triggers.model import Table, TableSpec
 from triggers.outbox import Outbox, define_outbox
 from triggers.record import Record, drift, read_records, record_statements
+from triggers.statements import as_text, execute
 
 ATTEMPTS = 20
 PAUSE_SECONDS = 1.0
 """How often, and how far apart, a table is tried that other transactions hold."""
+
+Result = TypeVar("Result")
 
 
 class State(StrEnum):
@@ -43,6 +47,7 @@ class TableStatus:
     table: str
     state: State
     reasons: tuple[str, ...] = ()
+    unproven: str = ""  # why `install` could not try the triggers on a scratch table
 
 
 class Capture:
@@ -58,10 +63,12 @@ class Capture:
         default = self.dialect.default_schema
         self.outbox: Outbox = define_outbox(schema if default and schema else default)
 
-    def install(self, specs: Sequence[TableSpec]) -> list[TableStatus]:
+    def install(self, specs: Sequence[TableSpec], *, prove: bool = True) -> list[TableStatus]:
         """Create or upgrade the outbox tables and put every table's triggers in place.
 
-        Nothing is changed when one of the tables is refused (`TableRefused` names the first).
+        Nothing is changed when one of the tables is refused (`TableRefused` names the first). With
+        `prove`, all triggers are tried on scratch tables first: `CanaryFailed` when one of them
+        would fail a write, and then no trigger is changed.
         Each table is done in a step of its own, which waits for transactions that write to the
         table, and keeps new ones waiting for no longer than a few seconds; `TableBusy` when the
         table was not free in many attempts. Two installations at once take turns.
@@ -74,6 +81,8 @@ class Capture:
                 migrations.upgrade(connection, self.outbox.schema)
             with connection.begin():
                 before = self._status(connection, specs)
+            if prove:
+                before = self._prove(connection, specs, before)
             for spec in specs:
                 step = partial(self._install_table, connection, spec)
                 self._patiently(connection, spec.name, step)
@@ -95,7 +104,7 @@ class Capture:
                 planned = self.dialect.triggers(subject, spec, self.outbox)
                 step = self._statements(connection, subject, planned)
                 step += [
-                    _as_text(connection, record)
+                    as_text(connection, record)
                     for record in record_statements(self.outbox, subject, spec, planned)
                 ]
                 statements += self.dialect.in_transaction(step)
@@ -201,12 +210,12 @@ class Capture:
                 self.dialect.wait_for_turn(connection)
             yield connection
 
-    def _patiently(self, connection: Connection, table: str, step: Callable[[], None]) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
+    def _patiently(self, connection: Connection, table: str, step: Callable[[], Result]) -> Result:
+        attempt = 1
+        while True:
             try:
                 with connection.begin():
-                    step()
-                return
+                    return step()
             except DBAPIError as error:
                 if not self.dialect.is_busy(error):
                     raise
@@ -217,6 +226,21 @@ class Capture:
                         " the application is at rest",
                     ) from error
             time.sleep(PAUSE_SECONDS)
+            attempt += 1
+
+    def _prove(
+        self, connection: Connection, specs: Sequence[TableSpec], found: Sequence[TableStatus]
+    ) -> list[TableStatus]:
+        """Try the triggers of every table that gets new ones; note where that cannot be done."""
+        with connection.begin():
+            self.dialect.canary.drop_leftovers(connection)
+        proven = list(found)
+        for place, (spec, status) in enumerate(zip(specs, found, strict=False)):
+            if status.state is State.INSTALLED:
+                continue
+            step = partial(canary.prove, connection, self.dialect, spec, self.outbox)
+            proven[place] = replace(status, unproven=self._patiently(connection, spec.name, step))
+        return proven
 
     def _install_table(self, connection: Connection, spec: TableSpec) -> None:
         [status, *_left_over] = self._status(connection, [spec])
@@ -224,7 +248,7 @@ class Capture:
             return
         subject = self.dialect.describe(connection, spec)
         planned = self.dialect.triggers(subject, spec, self.outbox)
-        _execute(connection, self._statements(connection, subject, planned))
+        execute(connection, self._statements(connection, subject, planned))
         for statement in record_statements(self.outbox, subject, spec, planned):
             connection.execute(statement)
 
@@ -232,7 +256,7 @@ class Capture:
         live = self.dialect.live_triggers(connection, name, self.outbox)
         names = sorted({*live, *record.triggers})
         drops = self.dialect.drop_statements(connection, name, names)
-        _execute(connection, [*drops, *self.dialect.clean_up_statements(name, self.outbox)])
+        execute(connection, [*drops, *self.dialect.clean_up_statements(name, self.outbox)])
         capture = self.outbox.capture
         connection.execute(sa.delete(capture).where(capture.c.table_name == name))
 
@@ -244,20 +268,3 @@ class Capture:
         unneeded = [trigger for trigger in live if trigger not in planned.bodies]
         drops = self.dialect.drop_statements(connection, name, unneeded)
         return [*planned.replace, *drops, *planned.finish]
-
-
-def _execute(connection: Connection, statements: Iterable[str]) -> None:
-    for statement in statements:
-        escaped = statement.replace("%", "%%") if _formats(connection) else statement
-        connection.exec_driver_sql(escaped)
-
-
-def _as_text(connection: Connection, statement: sa.Delete | sa.Insert) -> str:
-    options = {"literal_binds": True}
-    text = str(statement.compile(dialect=connection.dialect, compile_kwargs=options))
-    return text.replace("%%", "%") if _formats(connection) else text
-
-
-def _formats(connection: Connection) -> bool:
-    """Tell whether the driver takes per cent signs for placeholders, unless they are doubled."""
-    return connection.dialect.paramstyle in ("format", "pyformat")

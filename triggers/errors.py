@@ -27,6 +27,10 @@ class TableBusy(CaptureError):
     """A table's triggers could not be put in place: other transactions hold the table."""
 
 
+class CanaryFailed(CaptureError):
+    """Triggers were not put in place: they would fail writes that their table accepts."""
+
+
 class OutboxMissing(CaptureError):
     """The source has no outbox tables yet."""
 

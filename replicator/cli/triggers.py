@@ -35,12 +35,20 @@ SqlOption = Annotated[
     bool, typer.Option("--sql", help="Print the statements and change nothing (one source).")
 ]
 
+CanaryOption = Annotated[
+    bool,
+    typer.Option(
+        "--canary/--no-canary", help="Try new triggers on scratch tables before they go live."
+    ),
+]
+
 
 @app.command("install")
 def install(
     config: ConfigOption = None,
     source: SourceOption = None,
     sql: SqlOption = False,
+    canary: CanaryOption = True,
     verbose: VerboseOption = False,
 ) -> None:
     """Create or upgrade the outbox tables and the triggers; safe to repeat.
@@ -65,7 +73,7 @@ def install(
             return
         table = make_table("Source", "!Table", "!Was", "Done")
         for opened in sources:
-            for before in opened.capture.install(table_specs(settings, opened.name)):
+            for before in opened.capture.install(table_specs(settings, opened.name), prove=canary):
                 table.add_row(opened.name, before.table, styled(before.state), _done(before))
             for name in delivery_names(settings, opened.name):
                 Deliveries(opened.engine, opened.capture.outbox, name).register()
@@ -150,14 +158,18 @@ def _done(before: TableStatus) -> str:
         case State.INSTALLED:
             return "nothing, already installed"
         case State.MISSING:
-            return "installed"
+            return f"installed{_unproven(before)}"
         case State.LEFT_OVER:
             return (
                 "left as it is: no route asks for it; to remove it: replicator triggers"
                 f" uninstall --table {before.table}"
             )
         case _:
-            return f"renewed: {_why(before)}"
+            return f"renewed: {_why(before)}{_unproven(before)}"
+
+
+def _unproven(before: TableStatus) -> str:
+    return before.unproven and f"; warning: not tried before, because {before.unproven}"
 
 
 def _why(found: TableStatus) -> str:

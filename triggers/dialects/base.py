@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -10,7 +11,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from triggers.model import Table, TableSpec
+from triggers.model import Column, Table, TableSpec
 from triggers.outbox import Outbox
 
 
@@ -93,6 +94,42 @@ class GapProof(Protocol):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A copy of a table without its rows and constraints, and an outbox for its triggers."""
+
+    subject: Subject
+    outbox: Outbox
+
+
+class Canary(Protocol):
+    """What an engine needs to try triggers where nobody sees them."""
+
+    rounds: Sequence[Sequence[str]]
+    """Statements that begin each round: one round for each way in which the triggers run."""
+
+    def scratch(
+        self, connection: Connection, subject: Subject, outbox: Outbox
+    ) -> AbstractContextManager[Scratch]:
+        """Make a scratch table of the captured columns; nothing is left of it at the end.
+
+        Values that the table takes, it takes too. Used inside a transaction. No row of the table
+        is locked by reading it meanwhile.
+        """
+
+    def drop_leftovers(self, connection: Connection) -> None:
+        """Drop what an installation that crashed has left."""
+
+    def extremes(self, column: Column) -> Sequence[str]:
+        """Return SQL expressions of values at a type's limits, a harmless one first.
+
+        The column may refuse some of them.
+        """
+
+    def is_needed(self, column: Column) -> bool:
+        """Tell whether a row cannot be written without a value for this column."""
+
+
 class Dialect(Protocol):
     """One database engine, as a source."""
 
@@ -105,6 +142,8 @@ class Dialect(Protocol):
     PostgreSQL would rather read the whole table once for each range. MySQL and MariaDB check for
     each range which index to use, SQLite always looks rows up by their number.
     """
+
+    canary: Canary
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from triggers import naming
 from triggers.dialects import mysql_catalog as catalog
 from triggers.dialects import mysql_coverage
-from triggers.dialects.base import Finding, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.base import Canary, Finding, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.mysql_canary import SESSION, MysqlCanary
 from triggers.dialects.mysql_gap import MysqlGapProof
 from triggers.model import INCOMPLETE, Column, Kind, Table, TableSpec
 from triggers.outbox import Outbox
@@ -26,9 +27,6 @@ TOO_LARGE = "the row is larger than max_allowed_packet of the source"
 SHORT = 4096  # characters: their value stays within the smallest sensible max_allowed_packet
 PURPOSES = ("insert", "update", "delete")
 
-SESSION = "SET SESSION sql_mode = ''"
-"""A trigger keeps the sql_mode it was created under; ours must never refuse a value."""
-
 
 class MysqlDialect:
     """MySQL 8.0 and later, InnoDB."""
@@ -37,6 +35,7 @@ class MysqlDialect:
     default_schema: str | None = None
     sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
     joins_laterally = False
+    canary: Canary = MysqlCanary()
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -52,7 +51,6 @@ class MysqlDialect:
 
     def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
         """Generate the three triggers of the table."""
-        del outbox
         table = subject.table
         record = spec.origin == "record"
         key_changed = " OR ".join(
@@ -67,6 +65,7 @@ class MysqlDialect:
                 or_replace=self._or_replace,
                 trigger="{trigger}",
                 relation=subject.relation,
+                outbox=outbox.change.name,
                 wanted="TRUE" if record else "@outbox_origin IS NULL",
                 key_changed=key_changed,
                 table=catalog.text(table.name),

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from triggers import naming
 from triggers.dialects import postgresql_catalog as catalog
 from triggers.dialects import postgresql_coverage
-from triggers.dialects.base import Finding, Form, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.base import Canary, Finding, Form, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.postgresql_canary import PostgresqlCanary
 from triggers.dialects.postgresql_function import function_body, text
 from triggers.dialects.postgresql_gap import PostgresqlGapProof
 from triggers.model import TableSpec
@@ -32,6 +33,7 @@ class PostgresqlDialect:
     default_schema: str | None = "outbox"
     sealing_options: Mapping[str, object] = {"isolation_level": "REPEATABLE READ"}
     joins_laterally = True
+    canary: Canary = PostgresqlCanary()
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""

@@ -50,7 +50,7 @@ def function_body(subject: Subject, spec: TableSpec, outbox: Outbox) -> str:
     gone = f"NOT EXISTS (SELECT FROM {subject.relation} c WHERE {same('w')} OFFSET 0)"
     values = {
         **_settings(table.columns),
-        "outbox": f"{catalog.quote(outbox.schema)}.outbox_change",
+        "outbox": f"{catalog.quote(outbox.schema)}.{outbox.change.name}",
         "table": text(table.name),
         "origin_column": ", origin" if record else "",
         "origin": ORIGIN if record else "",

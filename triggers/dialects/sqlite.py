@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from triggers import naming
 from triggers.dialects import sqlite_catalog as catalog
 from triggers.dialects import sqlite_coverage
-from triggers.dialects.base import Finding, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.base import Canary, Finding, LiveTrigger, Subject, TriggerSet
+from triggers.dialects.sqlite_canary import SqliteCanary
 from triggers.model import Column, TableSpec
 from triggers.outbox import Outbox
 from triggers.templates import render
@@ -45,6 +46,7 @@ class SqliteDialect:
     default_schema: str | None = None
     sealing_options: Mapping[str, object] = {"sqlite_begin": "IMMEDIATE"}
     joins_laterally = False
+    canary: Canary = SqliteCanary()
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""

@@ -5,7 +5,7 @@
 CREATE ${or_replace}TRIGGER ${trigger} AFTER INSERT ON ${relation} FOR EACH ROW
 BEGIN
   IF ${wanted} THEN
-    INSERT INTO outbox_change (table_name, op, `after`${origin_column})
+    INSERT INTO ${outbox} (table_name, op, `after`${origin_column})
     VALUES (${table}, 'I', ${new_image}${origin});
   END IF;
 END
@@ -15,12 +15,12 @@ CREATE ${or_replace}TRIGGER ${trigger} AFTER UPDATE ON ${relation} FOR EACH ROW
 BEGIN
   IF ${wanted} THEN
     IF ${key_changed} THEN
-      INSERT INTO outbox_change (table_name, op, `before`${origin_column})
+      INSERT INTO ${outbox} (table_name, op, `before`${origin_column})
       VALUES (${table}, 'D', ${old_image}${origin});
-      INSERT INTO outbox_change (table_name, op, `after`${origin_column})
+      INSERT INTO ${outbox} (table_name, op, `after`${origin_column})
       VALUES (${table}, 'U', ${new_image}${origin});
     ELSE
-      INSERT INTO outbox_change (table_name, op, `before`, `after`${origin_column})
+      INSERT INTO ${outbox} (table_name, op, `before`, `after`${origin_column})
       VALUES (${table}, 'U', ${before}, ${new_image}${origin});
     END IF;
   END IF;
@@ -30,7 +30,7 @@ END
 CREATE ${or_replace}TRIGGER ${trigger} AFTER DELETE ON ${relation} FOR EACH ROW
 BEGIN
   IF ${wanted} THEN
-    INSERT INTO outbox_change (table_name, op, `before`${origin_column})
+    INSERT INTO ${outbox} (table_name, op, `before`${origin_column})
     VALUES (${table}, 'D', ${old_image}${origin});
   END IF;
 END
