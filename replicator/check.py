@@ -12,10 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from replicator import config
 from replicator.compose import OpenSource, sources_in_use, table_specs
+from replicator.config.address import FolderUrl
 from replicator.errors import DeliveryStopped, SourceUnavailable, TargetUnavailable, describe
-from replicator.reach import missing_table, reach_source, target_address
 from replicator.handlers.assigned import find_handler
+from replicator.reach import missing_table, reach_source, target_address
 from replicator.status import read_source
+from replicator.targets.files.store import open_store
 from replicator.targets.sql import Pair, type_pairs
 from replicator.targets.sql import problems as target_problems
 from triggers.capture import State
@@ -68,7 +70,9 @@ class TypePair:
 
 
 def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterator[Finding]:
-    """Yield what is wrong, or could be, with sources first; changes nothing anywhere.
+    """Yield what is wrong, or could be, with sources first; changes nothing.
+
+    Drops on servers are tried with a small hidden file.
 
     `types` is filled with all pairs of columns that are found.
     """
@@ -95,12 +99,12 @@ def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterat
             source.close()
     for name, target in settings.targets.items():
         yield from _target(settings, name, target, tables, types)
+    for route in settings.routes:
+        yield from _handlers(route)
 
 
 def _source(
     settings: config.Config, source: OpenSource, tables: dict[str, Table]
-    for route in settings.routes:
-        yield from _handlers(route)
 ) -> Iterator[Finding]:
     place = f"source {source.name}"
     specs = table_specs(settings, source.name)
@@ -156,17 +160,17 @@ def _target(
         case config.SqlTarget():
             yield from _database(name, target, routes, tables, types)
         case config.FilesTarget():
-            yield from _folder(place, target.url.path)
+            yield from _drop(place, target)
             if target.local_copy is not None:
                 yield from _folder(place, target.local_copy)
         case config.BackupTarget():
             yield from _folder(place, target.path)
+        case config.HandlerTarget():
+            pass
 
 
 def _database(
     name: str,
-        case config.HandlerTarget():
-            pass
     target: config.SqlTarget,
     routes: list[config.Route],
     tables: dict[str, dict[str, Table]],
@@ -223,6 +227,36 @@ def _type_pair(route: str, target: str, pair: Pair) -> TypePair:
 
 def _named(name: str, tables: dict[str, Table]) -> Table | None:
     return tables.get(name) or tables.get(f"public.{name}")
+
+
+def _handlers(route: config.Route) -> Iterator[Finding]:
+    """Look for the handlers' programs; Python modules are imported."""
+    for program in dict.fromkeys(map(route.handler_of, route.tables)):
+        if program is None:
+            continue
+        try:
+            find_handler(program)
+        except DeliveryStopped as error:
+            yield Finding("problem", f"route {route.name}", "", error.message, error.hint)
+
+
+def _drop(place: str, target: config.FilesTarget) -> Iterator[Finding]:
+    """A file is put on a server, renamed and deleted: less would not show what it permits."""
+    if isinstance(target.url, FolderUrl):
+        yield from _folder(place, target.url.path)
+        return
+    if target.url.scheme == "ftp":
+        message = "plain FTP: password and files can be read, and changed, on their way"
+        yield Finding("warning", place, "", message, "write ftps:// or sftp://")
+    store = open_store(target.store_settings())
+    try:
+        store.probe()
+    except TargetUnavailable as error:
+        yield _unreachable(place, error)
+    except DeliveryStopped as error:
+        yield Finding("problem", place, "", error.message, error.hint)
+    finally:
+        store.close()
 
 
 def _folder(place: str, path: Path) -> Iterator[Finding]:
