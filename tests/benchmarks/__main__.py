@@ -6,9 +6,9 @@ import argparse
 
 from rich.console import Console
 
-from tests.benchmarks import capture_cost, drain, latency
+from tests.benchmarks import capture_cost, drain, files, latency
 
-NAMES = ("capture", "drain", "latency")
+NAMES = ("capture", "drain", "files", "latency")
 
 
 def main() -> None:
@@ -16,7 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (all)")
     parser.add_argument("--pair", help="drain: only this one, such as mariadb-postgresql")
-    parser.add_argument("--runs", type=int, default=5, help="drain: runs of each pair (default 5)")
+    parser.add_argument(
+        "--runs", type=int, default=5, help="drain, files: runs of each (default 5)"
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="latency: how long (30)")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(NAMES)
@@ -28,6 +30,8 @@ def main() -> None:
         capture_cost.benchmark(console)
     if "drain" in names:
         drain.benchmark(console, chosen.runs, chosen.pair)
+    if "files" in names:
+        files.benchmark(console, chosen.runs)
     if "latency" in names:
         latency.benchmark(console, chosen.seconds)
 

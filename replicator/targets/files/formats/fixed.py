@@ -40,6 +40,7 @@ class FixedWriter:
         self._cut = options.too_long == "cut"
         self._encoding = encoding if options.unit == "bytes" else ""
         self._mark = len("".encode(encoding))  # a byte order mark is part of no value
+        self._narrow = len("a".encode(encoding)) - self._mark == 1
         self._line_end = options.line_end
         self._breaks = re.compile(f"[\r\n{re.escape(options.line_end)}]")
         for column in layout.columns:
@@ -78,22 +79,26 @@ class FixedWriter:
         return "".join(fields) + self._line_end
 
     def _fields(self, column: FileColumn, values: Values) -> list[str]:
-        texts = column.texts(values, set(map(type, values)))
-        number = column.kind in _NUMBERS
-        align: str = column.options.align or ("right" if number else "left")
-        pad = column.options.pad or " "
-        if pad == "0" and number and align == "right":
-            align = "zeros"
-        if self._breaks.search("".join(text for text in texts if text is not None)):
+        types = set(map(type, values))
+        if type(None) in types:
+            present = iter(self._fields(column, [value for value in values if value is not None]))
+            null = self._null_field(column)
+            return [null if value is None else next(present) for value in values]
+        texts: Sequence[str] = column.texts(values, types)  # type: ignore[assignment]
+        together = "".join(texts)
+        if self._breaks.search(together):
             raise Unfit(
                 f'column "{column.name}" holds a line end, which this format has no form for'
             )
-        return [
-            self._field(self._null, column, align.replace("zeros", "right"), " ")
-            if text is None
-            else self._field(text, column, align, pad)
-            for text in texts
-        ]
+        width, align, pad = column.options.width or 0, _align(column), column.options.pad or " "
+        counted = not self._encoding or (self._narrow and together.isascii())
+        if counted and align != "zeros" and max(map(len, texts), default=0) <= width:
+            fill = str.ljust if align == "left" else str.rjust
+            return [fill(text, width, pad) for text in texts]
+        return [self._field(text, column, align, pad) for text in texts]
+
+    def _null_field(self, column: FileColumn) -> str:
+        return self._field(self._null, column, _align(column).replace("zeros", "right"), " ")
 
     def _field(self, text: str, column: FileColumn, align: str, pad: str) -> str:
         width = column.options.width or 0
@@ -116,3 +121,9 @@ class FixedWriter:
             return len(text.encode(self._encoding)) - self._mark
         except UnicodeError:
             return len(text)  # the file finds the same, and has an answer
+
+
+def _align(column: FileColumn) -> str:
+    number = column.kind in _NUMBERS
+    align = column.options.align or ("right" if number else "left")
+    return "zeros" if number and align == "right" and column.options.pad == "0" else align
