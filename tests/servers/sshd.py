@@ -59,8 +59,11 @@ class SshdServer(DropServer):
         """Make a key as `ssh-keygen` does; its public half is beside it."""
         path = self.folder / name
         path.unlink(missing_ok=True)
+        bits = ["-b", "2048"] if kind == "rsa" else []
         subprocess.run(
-            ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", path], check=True, input=b"y"
+            ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-f", path],
+            check=True,
+            input=b"y",
         )
         self._own(path)
         return path

@@ -15,7 +15,7 @@ from replicator.targets.files.store.errors import (
     not_allowed,
     plain_text,
 )
-from replicator.targets.files.store.ftp_connection import FtpConnection
+from replicator.targets.files.store.ftp_connection import FtpConnection, TlsRefused
 from replicator.targets.files.store.server import ServerStore
 from replicator.targets.files.store.settings import FtpSettings
 
@@ -127,10 +127,7 @@ class FtpSession:
 
     def close(self) -> None:
         """As `Session`."""
-        try:
-            self._ftp.quit()
-        except (OSError, EOFError, ftplib.Error):
-            self._ftp.close()
+        self._ftp.leave()
 
     def _told_size(self, name: str) -> int | None:
         if not self._tells_size:
@@ -198,6 +195,11 @@ def _login_refused(settings: FtpSettings, code: str, answer: str) -> ReplicatorE
 
 
 def _explain(place: str, action: str, error: Exception) -> ReplicatorError:
+    if isinstance(error, TlsRefused):
+        return DeliveryStopped(
+            f"{place}: the server does not offer TLS ({plain_text(str(error))})",
+            'If it begins with TLS, set `tls = "implicit"`; if it has none at all, write ftp://.',
+        )
     if not isinstance(error, _ANSWERS):
         return connection_failure(place, error)
     code, answer = _code(error), plain_text(str(error))
@@ -208,7 +210,7 @@ def _explain(place: str, action: str, error: Exception) -> ReplicatorError:
     if code in _UNKNOWN_COMMAND and not answer.startswith("500 OOPS"):
         return DeliveryStopped(
             f"{place}: cannot {action}: the server does not know how ({answer})",
-            "Where it cannot rename, set `rename = false`; where it lacks TLS, write ftp://.",
+            "Where it cannot rename, set `rename = false`.",
         )
     return TargetUnavailable(
         f"{place}: cannot {action} ({answer})",

@@ -11,7 +11,11 @@ from typing import BinaryIO
 
 _PIECE = 1 << 18
 _LINE_END = re.compile(r"\r?\n")
-_LATE_ANSWER_SECONDS = 5.0
+_LATE_ANSWER_SECONDS = 2.0
+
+
+class TlsRefused(Exception):
+    """The server does not switch to TLS; the message is its answer."""
 
 
 class FtpConnection(ftplib.FTP):
@@ -42,7 +46,10 @@ class FtpConnection(ftplib.FTP):
             self._use(self._context.wrap_socket(plain, server_hostname=host))
         self.welcome = self.getresp()
         if self._context is not None and not implicit:
-            self.voidcmd("AUTH TLS")
+            try:
+                self.voidcmd("AUTH TLS")
+            except ftplib.error_perm as error:
+                raise TlsRefused(str(error)) from None
             # What came in plain text after the answer is not believed: `_use` forgets it.
             self._use(self._context.wrap_socket(plain, server_hostname=host))
         self._set_timeout(self._timeout)
@@ -92,6 +99,14 @@ class FtpConnection(ftplib.FTP):
             raise  # the server has not said why
         self.voidresp()
         return sent
+
+    def leave(self) -> None:
+        """Log out politely if the server answers soon, and close. Never raises."""
+        try:
+            self._set_timeout(_LATE_ANSWER_SECONDS)
+            self.quit()
+        except (OSError, EOFError, ftplib.Error):
+            self.close()
 
     def count(self, name: str) -> int:
         """Fetch a file and return its size."""

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from functools import partial
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import paramiko
 
@@ -70,6 +70,7 @@ class SftpSession:
             remote.set_pipelined(True)
             while piece := file.read(_PIECE):
                 remote.write(piece)
+            _confirm(self._sftp, remote)
         return self.size(name)
 
     def size(self, name: str) -> int | None:
@@ -119,6 +120,12 @@ class SftpSession:
         # It is there, or whatever is put into it will fail.
         with suppress(OSError):
             self._sftp.mkdir(path)
+
+
+def _confirm(sftp: Any, file: Any) -> None:
+    """Read the answers to all writes: `close` would leave the last ones unread, failures too."""
+    while file._reqs:
+        sftp._read_response(file._reqs.popleft())
 
 
 def _connect(settings: SftpSettings) -> SftpSession:

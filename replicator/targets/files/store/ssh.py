@@ -35,15 +35,15 @@ def connect(settings: SftpSettings) -> paramiko.Transport:
             known is not None and known.get(key.get_name()) == key
         ):
             break
-        transport.close()
+        _end(transport)
         refused.append(key)  # the server may have others: it shows one for each kind
     try:
         _log_in(settings, transport)
     except ReplicatorError:
-        transport.close()
+        _end(transport)
         raise
     except Exception as error:
-        transport.close()
+        _end(transport)
         raise connection_failure(settings.place, error) from error
     transport.set_keepalive(_KEEPALIVE_SECONDS)
     return transport
@@ -55,30 +55,31 @@ def _start(
     refused: list[paramiko.PKey],
 ) -> paramiko.Transport | None:
     """Connect and exchange keys; None: the server has no host key of a kind that is left."""
-    transport = None
     try:
         server = socket.create_connection(
             (settings.host, settings.port), timeout=settings.connect_timeout
         )
-        transport = paramiko.Transport(server)
-        options = transport.get_security_options()
-        kinds = [
-            kind
-            for kind in options.key_types
-            if not any(_same_kind(kind, key.get_name()) for key in refused)
-            and (known is None or any(_same_kind(kind, name) for name in known))
-        ]
-        if not kinds:
-            transport.close()
-            return None
-        options.key_types = kinds
-        transport.banner_timeout = settings.connect_timeout
-        transport.handshake_timeout = settings.connect_timeout
-        transport.auth_timeout = settings.timeout
+    except OSError as error:
+        raise connection_failure(settings.place, error) from error
+    transport = paramiko.Transport(server)
+    options = transport.get_security_options()
+    kinds = [
+        kind
+        for kind in options.key_types
+        if not any(_same_kind(kind, key.get_name()) for key in refused)
+        and (known is None or any(_same_kind(kind, name) for name in known))
+    ]
+    if not kinds:
+        _end(transport)
+        return None
+    options.key_types = kinds
+    transport.banner_timeout = settings.connect_timeout
+    transport.handshake_timeout = settings.connect_timeout
+    transport.auth_timeout = settings.timeout
+    try:
         transport.start_client(timeout=settings.connect_timeout)
     except paramiko.ssh_exception.IncompatiblePeer as error:
-        if transport is not None:
-            transport.close()
+        _end(transport)
         if "key" in str(error):
             return None
         raise DeliveryStopped(
@@ -86,10 +87,15 @@ def _start(
             "Its owner has to bring the SSH server up to date.",
         ) from error
     except (OSError, EOFError, paramiko.SSHException) as error:
-        if transport is not None:
-            transport.close()
+        _end(transport)
         raise connection_failure(settings.place, error) from error
     return transport
+
+
+def _end(transport: paramiko.Transport) -> None:
+    """End a connection in whatever state; one that has not begun keeps its socket by itself."""
+    transport.close()
+    transport.sock.close()
 
 
 def _same_kind(kind: str, name: str) -> bool:
@@ -152,13 +158,18 @@ def _log_in(settings: SftpSettings, transport: paramiko.Transport) -> None:
             more = transport.auth_publickey(settings.user, key)
         if password is not None and (key is None or more):
             more = transport.auth_password(settings.user, password)
-    except paramiko.BadAuthenticationType as error:
-        allowed = ", ".join(error.allowed_types)
-        raise DeliveryStopped(
-            f"{settings.place} refuses the login: it takes only {allowed}",
-            "Set `password`, or `key`, or both, as the server wants it; then resume the delivery.",
-        ) from None
-    except paramiko.AuthenticationException:
+    except paramiko.AuthenticationException as error:
+        if (
+            isinstance(error, paramiko.BadAuthenticationType)
+            # With a password this has been tried, too.
+            and (password is None or "keyboard-interactive" not in error.allowed_types)
+        ):
+            allowed = ", ".join(error.allowed_types)
+            raise DeliveryStopped(
+                f"{settings.place} refuses the login: it takes only {allowed}",
+                "Set `password`, or `key`, or both, as the server wants it; then resume the "
+                "delivery.",
+            ) from None
         if not transport.is_active():
             raise TargetUnavailable(
                 f"{settings.place} ended the connection during the login",
