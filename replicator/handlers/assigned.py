@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import groupby
 
 import msgspec
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from replicator.change import Block, Change
 from replicator.errors import DeliveryStopped, describe
+from replicator.handlers.containing import contained
 from replicator.handlers.contract import Context, Handler
 from replicator.handlers.executed import ExecHandler, find_program
 from replicator.handlers.program import ExecProgram, Program
@@ -68,7 +69,7 @@ class Handlers:
                 self._source_connection,
                 transaction,
             )
-            with _kept_alive(program):
+            with contained(program):
                 handler = self._make(program)
                 self._open[program] = (handler, context)
                 handler.open(context)
@@ -77,7 +78,7 @@ class Handlers:
         """Close them; never raises."""
         for program, (handler, _context) in self._open.items():
             try:
-                with _kept_alive(program):
+                with contained(program):
                     handler.close()
             except Exception as error:  # noqa: BLE001 - somebody else's code
                 log.warning("%s: close of %s: %s", self._delivery, program, describe(error))
@@ -107,7 +108,7 @@ class Handlers:
         """Have a handler deliver changes; return what it parks."""
         handler, context = self._open[program]
         context.take_parked()
-        with _kept_alive(program):
+        with contained(program):
             handler.deliver(changes)
         return context.take_parked()
 
@@ -128,15 +129,6 @@ def find_handler(program: Program) -> None:
         find_program(program)
     else:
         load_class(program)
-
-
-@contextmanager
-def _kept_alive(program: Program) -> Iterator[None]:
-    """Keep a handler from ending the thread that it runs in."""
-    try:
-        yield
-    except SystemExit as error:
-        raise DeliveryStopped(f"handler {program} calls sys.exit") from error
 
 
 def _no_source() -> Connection:

@@ -29,7 +29,8 @@ class Handler(Protocol):
 
         What is written through `context.transaction` becomes durable with the round. Anything
         else may be repeated after a failure. `DeliveryStopped` stops the delivery until somebody
-        mends what it names; after any other exception the replicator tries again.
+        mends what it names; after any other exception the replicator tries again. Their type and
+        place are told; the text only of `DeliveryStopped` and `TargetUnavailable`.
         """
 
     def close(self) -> None:

@@ -337,6 +337,33 @@ def test_what_needs_somebody_stops(
     assert message in error.message
 
 
+def test_an_exception_is_told_without_its_text(make_shop: MakeShop, folder: Path) -> None:
+    body = "def deliver(self, changes):\n    raise ValueError('4111-1111')"
+    handler = python_handler(folder, body)
+    shop = make_shop(HANDLER, handler=handler)
+    shop.write(1)
+    error = shop.deliver()
+    (module,) = folder.glob("handler_of*.py")
+    line = module.read_text().splitlines().index("        raise ValueError('4111-1111')") + 1
+    assert isinstance(error, TargetUnavailable)
+    assert error.message == f"handler {handler}: ValueError in {module.name}, line {line}"
+    assert "4111" not in shop.replication.record("shop", "r/t").last_error
+
+
+def test_a_source_that_is_away_is_waited_for(make_shop: MakeShop, folder: Path) -> None:
+    """What a look-up raises is no row's fault."""
+    body = """
+def deliver(self, changes):
+    H.calls = getattr(H, "calls", 0) + 1
+    table = "item" if H.calls > 1 else "missing"
+    assert self.context.source.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 1
+"""
+    shop = make_shop(HANDLER, handler=python_handler(folder, body))
+    shop.write(1)
+    assert shop.deliver() is None
+    assert shop.dead_letters() == []
+
+
 def test_a_handler_beside_a_files_target(make_shop: MakeShop, folder: Path) -> None:
     """One table goes to the program, the other to the target's files."""
     shop = make_shop(

@@ -15,6 +15,7 @@ from replicator.change import Change
 from replicator.errors import DeliveryStopped
 from replicator.handlers import Program
 from replicator.handlers.assigned import Handlers
+from replicator.handlers.containing import HandlerFailed
 from replicator.pipeline.contract import Parked
 from replicator.targets.sql.dialect import Dialect, Refused
 from replicator.targets.sql.engines import Judge
@@ -120,8 +121,9 @@ class HandledWriter:
         self._dialect.savepoint(_SAVEPOINT)
         try:
             parked = self._transaction.lend(lambda: self._handlers.deliver(program, changes))
-        except DBAPIError as error:
-            if not self._transaction.raised(error):
+        except HandlerFailed as failure:
+            error = failure.__cause__
+            if not isinstance(error, DBAPIError) or not self._transaction.raised(error):
                 raise
             judged = self._judge(error)
             if isinstance(judged, Refused):
