@@ -19,6 +19,7 @@ import msgspec
 from replicator.change import Change, Row
 from replicator.targets.backup.compression import SUFFIXES, Compression
 from replicator.targets.backup.record import (
+    INVALID,
     VERSION,
     BaseHeader,
     SegmentError,
@@ -92,7 +93,7 @@ def _read_list(path: Path) -> BaseList:
     check_version(path, text)
     try:
         return msgspec.json.decode(text, type=BaseList)
-    except msgspec.MsgspecError as error:
+    except INVALID as error:
         raise damaged(path, "it is not a list of parts") from error
 
 

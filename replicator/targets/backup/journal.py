@@ -15,10 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-import msgspec
-
 from replicator.change import Block
 from replicator.targets.backup.record import (
+    INVALID,
     JournalHeader,
     RoundEnd,
     RoundStart,
@@ -78,7 +77,7 @@ def _scan(path: Path, file: BinaryIO) -> Scan:
     count = 0
     tables: dict[str, Table] = {}
     offset = len(first)
-    with suppress(msgspec.MsgspecError):  # of the unfinished end
+    with suppress(*INVALID):  # of the unfinished end
         for line in file:
             offset += len(line)
             if not line.endswith(b"\n"):
@@ -90,7 +89,7 @@ def _scan(path: Path, file: BinaryIO) -> Scan:
             record = decode(line)
             match record:
                 case RoundStart():
-                    start, count, digest = record, 0, hashlib.sha256(line)
+                    start, count, digest = record, 0, hashlib.sha256(first + line)
                     tables = dict(now.tables)
                 case TableRecord():
                     tables[record.table.name] = record.table
@@ -213,9 +212,9 @@ class Journal:
         known = dict(self._now.tables)
         with file:
             try:
-                file.seek(self.size)
                 line = encode(start)
-                digest = hashlib.sha256(line)
+                digest = hashlib.sha256(file.readline() + line)
+                file.seek(self.size)
                 self._write(file, line)
                 count = 0
                 for block in blocks:
@@ -252,7 +251,7 @@ def _journal_header(path: Path, line: bytes) -> JournalHeader:
     check_version(path, line)
     try:
         record = decode(line)
-    except msgspec.MsgspecError as error:
+    except INVALID as error:
         raise damaged(path, "its header cannot be read") from error
     if not isinstance(record, JournalHeader):
         raise damaged(path, "its header is not that of a journal")

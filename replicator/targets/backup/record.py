@@ -68,7 +68,9 @@ class RoundStart(msgspec.Struct, frozen=True, kw_only=True, tag="round", tag_fie
 
 
 class RoundEnd(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="record"):
-    """The round is whole: the number of its changes, and SHA-256 of their lines."""
+    """The round is whole: the number of its changes, and SHA-256 of the journal's header and of the
+    round's lines before this one.
+    """
 
     last_batch: int
     changes: int
@@ -86,6 +88,9 @@ Header = SegmentHeader | JournalHeader | BaseHeader
 Record = Header | TableRecord | RoundStart | RoundEnd | Trailer
 
 encoder = msgspec.json.Encoder(decimal_format="number")
+INVALID = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What `decode` raises for a line that is no record."""
+
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
@@ -95,7 +100,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(line: bytes) -> Record:
-    """Read a line that is not a change. Raises `msgspec.MsgspecError`."""
+    """Read a line that is not a change. Raises one of `INVALID`."""
     return _decoder.decode(line)
 
 
@@ -103,7 +108,7 @@ def version_of(line: bytes) -> int | None:
     """Return the version that a header tells, whatever else is in it."""
     try:
         found: Any = msgspec.json.decode(line, type=dict[str, Any]).get("version")
-    except msgspec.MsgspecError:
+    except INVALID:
         return None
     return found if isinstance(found, int) else None
 

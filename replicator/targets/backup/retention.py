@@ -49,15 +49,16 @@ def remove_old(folder: Path, epoch: str, keep: Keep, now: datetime) -> list[Path
 
 
 def _oldest_kept(bases: list[Base], keep: Keep, now: datetime) -> Base | None:
-    """The oldest base copy that is still needed."""
+    """The oldest base copy that is needed; None: all of them, and every segment."""
     needed: list[int] = []
     if keep.bases is not None:
         needed.append(max(0, len(bases) - keep.bases))
     if keep.span is not None:
         limit = _text(now - keep.span)
-        needed.append(
-            max((n for n, base in enumerate(bases) if base.content.taken_at <= limit), default=0)
-        )
+        old = [n for n, base in enumerate(bases) if base.content.taken_at <= limit]
+        if not old:
+            return None
+        needed.append(old[-1])
     return bases[min(needed)] if bases and needed else None
 
 

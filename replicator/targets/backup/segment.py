@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-
 from replicator.targets.backup.compression import (
     DAMAGE,
     SUFFIXES,
@@ -19,6 +17,7 @@ from replicator.targets.backup.compression import (
     open_compressed,
 )
 from replicator.targets.backup.record import (
+    INVALID,
     VERSION,
     Record,
     SegmentError,
@@ -184,7 +183,7 @@ def read_lines(path: Path) -> Iterator[Item]:
                             continue
                     digest.update(line)
                 yield changes
-    except (OSError, *DAMAGE, msgspec.MsgspecError) as error:
+    except (OSError, *DAMAGE, *INVALID) as error:
         raise damaged(path, "its lines cannot be read") from error
     if trailer is None:
         raise damaged(path, "its end is missing")
@@ -212,5 +211,5 @@ def _header(path: Path, line: bytes) -> Record:
     check_version(path, line)
     try:
         return decode(line)
-    except msgspec.MsgspecError as error:
+    except INVALID as error:
         raise damaged(path, "its header cannot be read") from error
