@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import groupby
 
 import msgspec
@@ -108,9 +108,25 @@ class Handlers:
         """Have a handler deliver changes; return what it parks."""
         handler, context = self._open[program]
         context.take_parked()
-        with contained(program):
+        with self._watched(program), contained(program):
             handler.deliver(changes)
         return context.take_parked()
+
+    @contextmanager
+    def _watched(self, program: Program) -> Iterator[None]:
+        """Tell when a class takes longer than programs may: nothing can end it."""
+        if isinstance(program, ExecProgram):
+            yield
+            return
+        text = "%s: handler %s has been busy with one batch for %g s"
+        arguments = (text, self._delivery, program, self._seconds)
+        timer = threading.Timer(self._seconds, log.warning, arguments)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _make(self, program: Program) -> Handler:
         if isinstance(program, ExecProgram):

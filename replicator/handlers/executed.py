@@ -47,8 +47,11 @@ class ExecHandler:
         lines = [_encoder.encode(change) for change in changes]
         lines.append(_encoder.encode({"batch": self._batch}))
         self._failed = True
-        line = self._process.ask(b"\n".join(lines) + b"\n", self._seconds)
-        self._take(_answer(line), changes)
+        line, complete = self._process.ask(b"\n".join(lines) + b"\n", self._seconds)
+        answer = _answer(line)
+        if not complete and ("error" not in answer or "park" in answer):
+            raise TargetUnavailable("the handler program answers before it has read the batch")
+        self._take(answer, changes)
         self._failed = False
 
     def close(self) -> None:

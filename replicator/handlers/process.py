@@ -69,8 +69,8 @@ class Process:
         )
         self._log_thread.start()
 
-    def ask(self, data: bytes, seconds: float) -> bytes:
-        """Write data to its input, and return the first line that it answers.
+    def ask(self, data: bytes, seconds: float) -> tuple[bytes, bool]:
+        """Write data to its input; return the line that it answers, and whether it read all before.
 
         `TargetUnavailable` when it ends, answers too much, or takes longer than `seconds`.
         """
@@ -103,9 +103,7 @@ class Process:
                     raise self._ended()
         line, _, rest = bytes(self._answer).partition(b"\n")
         self._answer = bytearray(rest)
-        if left:
-            raise TargetUnavailable("the handler program answers before it has read the batch")
-        return line
+        return line, not left
 
     def end(self) -> None:
         """End it and everything that it started in its group: asked first, then killed."""

@@ -350,6 +350,28 @@ def test_an_exception_is_told_without_its_text(make_shop: MakeShop, folder: Path
     assert "4111" not in shop.replication.record("shop", "r/t").last_error
 
 
+def test_a_slow_class_is_told_of(
+    make_shop: MakeShop, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = """
+def deliver(self, changes):
+    while not os.path.exists(os.path.join(os.path.dirname(__file__), "go")):
+        time.sleep(0.01)
+"""
+    handler = python_handler(folder, body)
+    shop = make_shop(HANDLER, handler=handler, handler_timeout=0.1)
+    shop.write(1)
+    worker = threading.Thread(target=shop.deliver)
+    worker.start()
+    try:
+        warning = f"r/t: handler {handler} has been busy with one batch for 0.1 s"
+        wait_until(lambda: warning in caplog.messages, 20)
+    finally:
+        (folder / "go").touch()
+        worker.join()
+    assert shop.replication.record("shop", "r/t").changes == 1
+
+
 def test_a_source_that_is_away_is_waited_for(make_shop: MakeShop, folder: Path) -> None:
     """What a look-up raises is no row's fault."""
     body = """
@@ -420,6 +442,7 @@ open("tried", "a").close()
         "print(json.dumps({'ok': 77}), flush=True); time.sleep(600)",
         "print(json.dumps({'error': 'x', 'park': [77]}), flush=True); time.sleep(600)",
         "print(json.dumps({'error': 'busy'}), flush=True); time.sleep(600)",
+        "print(json.dumps({'ok': 1}), flush=True); time.sleep(600)",
         "sys.stdout.write('x' * 3_000_000)",
         "sys.stdout.close(); os.close(1); time.sleep(600)",
         "os.close(0); time.sleep(600)",
@@ -434,6 +457,7 @@ open("tried", "a").close()
         "wrong-batch",
         "wrong-park",
         "error",
+        "too-early",
         "endless-answer",
         "closes-output",
         "never-reads",
