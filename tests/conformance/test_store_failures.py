@@ -116,8 +116,8 @@ def test_another_protocol(ftp: VsftpdServer, ftps: VsftpdServer, sshd: SshdServe
     assert "the server does not offer TLS (530" in text
     text = failure(DeliveryStopped, ftps.settings(tls=None))
     assert "Write ftps:// in the target's url" in text
-    failure(TargetUnavailable, sshd.settings(port=ftp.port, connect_timeout=2, host_key="x"))
-    failure(TargetUnavailable, ftp.settings(port=sshd.port))
+    failure(TargetUnavailable, sshd.settings(port=ftp.port, connect_timeout=1, host_key="x"))
+    failure(TargetUnavailable, ftp.settings(port=sshd.port, connect_timeout=1))
 
 
 def test_certificates_that_are_not_trusted(ftps: VsftpdServer, tmp_path: Path) -> None:

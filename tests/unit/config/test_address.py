@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from replicator.config import ConfigError, load
-from replicator.config.address import DropUrl, parse_database_url, parse_drop_url
+from replicator.config.address import (
+    FolderUrl,
+    ServerUrl,
+    parse_database_url,
+    parse_drop_url,
+)
 from replicator.config.errors import InvalidValue
 
 FOLDER = Path("/etc/replicator")
@@ -85,16 +90,43 @@ def test_good_database_url(url: str) -> None:
     ],
 )
 def test_good_drop_url(url: str, path: str) -> None:
-    assert parse_drop_url(url, FOLDER) == DropUrl(Path(path))
+    assert parse_drop_url(url, FOLDER) == FolderUrl(Path(path))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected", "shown"),
+    [
+        ("ftp://h", ServerUrl("ftp", "h", ""), "ftp://h/"),
+        ("ftps://u@h/out", ServerUrl("ftps", "h", "out", "u"), "ftps://h/out"),
+        (
+            "sftp://a%40b@[::1]:2222//srv/%E5%87%BA%23/",
+            ServerUrl("sftp", "::1", "/srv/出#", "a@b", 2222),
+            "sftp://[::1]:2222//srv/出#",
+        ),
+    ],
+)
+def test_good_server_url(url: str, expected: ServerUrl, shown: str) -> None:
+    assert parse_drop_url(url, FOLDER) == expected
+    assert str(expected) == shown
 
 
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("out", "is not a URL (a URL begins with its scheme, such as postgresql://)"),
-        ("sftp://u:hunter2@h/x", "sftp targets are not available in this version (use file:)"),
+        ("sftp://u:hunter2@h/x", "the URL holds a password (give it in the key `password`)"),
+        ("sftp://h/x", "the URL names no user (write scheme://user@host:port/folder)"),
+        ("ftp:out", "the URL names no host (write scheme://user@host:port/folder)"),
+        ("ftps://u@/out", "the URL names no host (write scheme://user@host:port/folder)"),
+        ("ftps://u@h:x/out", "is not a URL of ftps (write scheme://user@host:port/folder)"),
+        ("ftp://u@x@h/out", "the URL holds more than one @ (write @ in a user name as %40)"),
+        ("ftp://u@h/out?x=1", "the URL has parameters (write ? as %3F and # as %23)"),
+        (
+            "ftp://u@h/out%0D%0ADELE%20x",
+            "the URL holds control characters (write scheme://user@host:port/folder)",
+        ),
         ("flie:out", "unknown URL scheme 'flie' (did you mean 'file'?)"),
-        ("s3://u/x", "unknown URL scheme 's3' (use file:)"),
+        ("s3://u/x", "unknown URL scheme 's3' (known: file, ftp, ftps, sftp)"),
         ("file:", "the URL names no folder (write file:folder or file:///folder)"),
         ("file:out?x=1", "a file URL has no parameters (write ? as %3F and # as %23)"),
         ("file://[", "is not a file URL (write file:folder or file:///folder)"),

@@ -160,8 +160,34 @@ CRM_URL = "mysql://sync@crm.example/crm"
         ),
         (
             "file:outgoing",
-            "ftps://drop@ftp.example/outgoing",
-            "targets.partner.url: ftps targets are not available in this version (use file:)",
+            "ftps://drop:pw@ftp.example/outgoing",
+            "targets.partner.url: the URL holds a password (give it in the key `password`)",
+        ),
+        (
+            "[targets.backup]",
+            'tls = "implicit"\n[targets.backup]',
+            "targets.partner.tls: is for ftps targets, not for file",
+        ),
+        (
+            'url = "file:outgoing"',
+            'url = "sftp://u@h/x"\ntls = "implicit"',
+            "targets.partner.tls: is for ftps targets, not for sftp",
+        ),
+        (
+            'url = "file:outgoing"',
+            'url = "sftp://u@h/x"\nhost_key = "MD5:00:11"',
+            "targets.partner.host_key: is not a fingerprint "
+            "(write SHA256:..., as `ssh-keygen -lf` shows it)",
+        ),
+        (
+            'url = "file:outgoing"',
+            f'url = "sftp://u@h/x"\nknown_hosts = "k"\nhost_key = "SHA256:{"a" * 43}"',
+            "targets.partner.host_key: there is `known_hosts` too (keep one of the two)",
+        ),
+        (
+            'url = "file:outgoing"',
+            'url = "sftp://u@h/x"\npassphrase = "x"',
+            "targets.partner.passphrase: there is no `key` that it could be for",
         ),
         (
             "[targets.backup]",
