@@ -69,9 +69,9 @@ class MysqlDialect:
                 wanted="TRUE" if record else "@outbox_origin IS NULL",
                 key_changed=key_changed,
                 table=catalog.text(table.name),
-                old_image=self._image("OLD", table),
-                new_image=self._image("NEW", table),
-                before=self._image("OLD", table) if spec.before == "full" else "NULL",
+                old_image=self.image("OLD", table),
+                new_image=self.image("NEW", table),
+                before=self.image("OLD", table) if spec.before == "full" else "NULL",
                 origin_column=", origin" if record else "",
                 origin=", @outbox_origin" if record else "",
             )
@@ -143,6 +143,18 @@ class MysqlDialect:
         del outbox
         return mysql_coverage.findings(connection, subjects, self._more_rights)
 
+    def image(self, row: str, table: Table) -> str:
+        """Return an expression for the JSON image of a row's captured columns."""
+        # Where a function's result is larger than max_allowed_packet it is NULL, with a warning.
+        whole = self._object(row, table.columns)
+        marked = self._object(row, [table.column(name) for name in table.key], TOO_LARGE)
+        long = [column for column in table.columns if _is_long(column)]
+        image = f"COALESCE({whole}, {marked})"
+        if not long:
+            return image
+        lost = " OR ".join(self._is_lost(row, column) for column in long)
+        return f"CASE WHEN {lost} THEN {marked} ELSE {image} END"
+
     _or_replace = ""
     _float = "{}"  # JSON_OBJECT widens a FLOAT to a double before it prints it
 
@@ -166,17 +178,6 @@ class MysqlDialect:
         value = f"{row}.{self.quote(column.name)}"
         # Under a case-insensitive collation 'a' and 'A' are equal, and yet another key elsewhere.
         return f"CAST({value} AS BINARY)" if column.kind in (Kind.TEXT, Kind.ENUM) else value
-
-    def _image(self, row: str, table: Table) -> str:
-        # Where a function's result is larger than max_allowed_packet it is NULL, with a warning.
-        whole = self._object(row, table.columns)
-        marked = self._object(row, [table.column(name) for name in table.key], TOO_LARGE)
-        long = [column for column in table.columns if _is_long(column)]
-        image = f"COALESCE({whole}, {marked})"
-        if not long:
-            return image
-        lost = " OR ".join(self._is_lost(row, column) for column in long)
-        return f"CASE WHEN {lost} THEN {marked} ELSE {image} END"
 
     def _object(self, row: str, columns: Sequence[Column], incomplete: str = "") -> str:
         members = [(column.name, self._value(row, column)) for column in columns]

@@ -67,7 +67,7 @@ class SqliteDialect:
         record = spec.origin == "record"
         keys = [self.quote(name) for name in table.key]
         full = (
-            f"CASE WHEN {_any_differs(keys)} THEN NULL ELSE {self._image('OLD', table.columns)} END"
+            f"CASE WHEN {_any_differs(keys)} THEN NULL ELSE {self.image('OLD', table.columns)} END"
         )
         bodies: dict[str, str] = {}
         statements: list[str] = []
@@ -80,8 +80,8 @@ class SqliteDialect:
                 relation=subject.relation,
                 condition="" if record else "\nWHEN NOT EXISTS (SELECT 1 FROM outbox_origin)",
                 table=_text(table.name),
-                image=self._image("c", table.columns),
-                old_image=self._image("OLD", table.columns),
+                image=self.image("c", table.columns),
+                old_image=self.image("OLD", table.columns),
                 before=full if spec.before == "full" else "NULL",
                 is_new=_same("NEW", keys),
                 is_old=_same("OLD", keys),
@@ -144,7 +144,8 @@ class SqliteDialect:
         """Report what may escape capture, or stand in the way of installing it."""
         return sqlite_coverage.findings(connection, subjects, outbox)
 
-    def _image(self, row: str, columns: Sequence[Column]) -> str:
+    def image(self, row: str, columns: Sequence[Column]) -> str:
+        """Return an expression for the JSON image of some columns of a row."""
         # Text, not json_object(): that takes at most 63 columns, and rounds reals to 15 digits.
         parts = []
         for start in range(0, len(columns), FIELDS_AT_ONCE):

@@ -54,7 +54,7 @@ def describe(connection: Connection, spec: TableSpec) -> Subject:
         sa.text('SELECT name, type, "notnull", pk, hidden FROM pragma_table_xinfo(:t)'), bound
     ).all()
     columns = [
-        _column(name, declared, bool(not_null or pk), hidden in (2, 3))
+        read_column(name, declared, not_null=bool(not_null or pk), generated=hidden in (2, 3))
         for name, declared, not_null, pk, hidden in rows
         if hidden != 1
     ]
@@ -123,7 +123,10 @@ def _foreign_keys(connection: Connection, bound: dict[str, str]) -> tuple[Foreig
     return tuple(found)
 
 
-def _column(name: str, declared: str, not_null: bool, generated: bool) -> Column:
+def read_column(
+    name: str, declared: str, *, not_null: bool = False, generated: bool = False
+) -> Column:
+    """Return a column with what its declared type says."""
     upper = declared.upper()
     kind = next((kind for pattern, kind in DECLARED if re.search(pattern, upper)), Kind.DYNAMIC)
     sizes = [int(size) for size in re.findall(r"\d+", upper)]
