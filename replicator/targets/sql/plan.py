@@ -68,10 +68,15 @@ class TablePlan:
         return True
 
     def keys_of(self, images: Sequence[Raw]) -> Sequence[Hashable]:
-        """What tells rows apart, for each image."""
-        if len(self.source.key) == 1 and not self._key_is_array:
-            return self._key.first_of_each(images)
-        keys = self._key.of_each(images)
+        """What tells rows apart, for each image: all that it holds where it lacks its key."""
+        try:
+            if len(self.source.key) == 1 and not self._key_is_array:
+                return self._key.first_of_each(images)
+            keys = self._key.of_each(images)
+        except ColumnMissing:
+            if len(images) == 1:
+                return [bytes(images[0])]
+            return [key for image in images for key in self.keys_of([image])]
         return list(map(repr, keys)) if self._key_is_array else keys
 
     def step(self, change: RawChange) -> Step:
@@ -83,8 +88,13 @@ class TablePlan:
         return Step("upsert", shape, rows[0])
 
     def keys(self, images: Sequence[Raw]) -> tuple[Shape, Sequence[Values]]:
-        """The key's values out of images."""
-        return self._key_shape, self._convert(self.source.key, self._key.of_each(images))
+        """The key's values out of images. Raises `Refused` for one that lacks them."""
+        try:
+            keys = self._key.of_each(images)
+        except ColumnMissing:
+            reasons = (to_row(image).get(INCOMPLETE) for image in images)
+            raise Refused(next(filter(None, reasons), "the key is missing")) from None
+        return self._key_shape, self._convert(self.source.key, keys)
 
     def images(
         self,
