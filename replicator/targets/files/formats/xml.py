@@ -14,13 +14,13 @@ from replicator.targets.files.formats.refusal import Unfit
 _INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPECIAL = re.compile("[&<>\r]|[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+# Letters that have been in names since XML's first edition, so that every reader takes them.
 _START = (
-    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d"
-    "\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
+    "\u0391-\u03a1\u03a3-\u03ce\u0401-\u040c\u040e-\u044f\u0451-\u045c"
+    "\u3041-\u3094\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
 )
-_NO_NAME = re.compile(
-    f"^[^{_START}]|[^{_START}.0-9\u00b7\u0300-\u036f\u203f\u2040-]|_(?=x[0-9A-F]{{4,6}}_)"
-)
+_NO_NAME = re.compile(f"^[^{_START}]|[^{_START}.0-9-]|_(?=x[0-9A-F]{{4,6}}_)|^[xX](?=[mM][lL])")
 _NAMESPACE = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _NIL = ' xsi:nil="true"'
 _CHARSETS = {
@@ -51,10 +51,10 @@ class XmlWriter:
         self, layout: Layout, options: XmlOptions, null: str | None, encoding: str
     ) -> None:
         self._layout = layout
-        self._row = element_name(options.row)
-        self._root = element_name(options.root)
+        self._row = element_name(options.row, encoding)
+        self._root = element_name(options.root, encoding)
         self._invalid = options.invalid
-        self._tags = [element_name(name) for name in layout.names]
+        self._tags = [element_name(name, encoding) for name in layout.names]
         self._nulls = [self._null_element(tag, options, null) for tag in self._tags]
         namespace = _NAMESPACE if options.null == "nil" else ""
         self.head = (
@@ -107,9 +107,21 @@ class XmlWriter:
                 return f"<{tag}{_NIL}/>"
 
 
-def element_name(name: str) -> str:
-    """Return a name that XML takes; different names stay different."""
-    return _NO_NAME.sub(lambda match: f"_x{ord(match[0]):04X}_", name)
+def element_name(name: str, encoding: str) -> str:
+    """Return a name that XML takes, and the encoding; different names stay different."""
+
+    def escaped(character: str) -> str:
+        return f"_x{ord(character):04X}_"
+
+    def encodable(character: str) -> bool:
+        try:
+            character.encode(encoding)
+        except UnicodeError:
+            return False
+        return True
+
+    valid = _NO_NAME.sub(lambda match: escaped(match[0]), name)
+    return "".join(c if encodable(c) else escaped(c) for c in valid)
 
 
 def charset(encoding: str) -> str:
