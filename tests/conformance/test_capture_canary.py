@@ -39,7 +39,7 @@ def break_triggers(monkeypatch: pytest.MonkeyPatch, expression: str) -> None:
     """Make triggers capture the column `n` as something else."""
     of_postgresql = postgresql_values.expression
     of_mysql = MysqlDialect._value
-    of_sqlite = SqliteDialect._image
+    of_sqlite = SqliteDialect.image
 
     def postgresql(column: Column, value: str) -> str:
         broken = column.name == "n"
@@ -55,7 +55,7 @@ def break_triggers(monkeypatch: pytest.MonkeyPatch, expression: str) -> None:
 
     monkeypatch.setattr(postgresql_function, "expression", postgresql)
     monkeypatch.setattr(MysqlDialect, "_value", mysql)
-    monkeypatch.setattr(SqliteDialect, "_image", sqlite)
+    monkeypatch.setattr(SqliteDialect, "image", sqlite)
 
 
 def objects(source: CaptureSource) -> set[str]:

@@ -132,12 +132,18 @@ def test_every_type(source: CaptureSource) -> None:
 
 
 def test_zero_keeps_its_sign(source: CaptureSource) -> None:
-    source.execute("CREATE TABLE z (id integer PRIMARY KEY, a float8, b real, c float8)")
+    source.execute(
+        "CREATE TABLE z (id integer PRIMARY KEY, a float8, b real, c float8, d float8[], e real[])"
+    )
     source.install("z")
-    source.execute("INSERT INTO z VALUES (1, '-0', '-0', '0')")
+    source.execute(
+        "INSERT INTO z VALUES (1, '-0', '-0', '0', '{-0,0,-0.5,NULL,1e-07}', '{{1,-0},{-0,NaN}}')"
+    )
     [change] = source.changes()
     assert change.after is not None
     assert [str(change.after[name]) for name in "abc"] == ["-0.0", "-0.0", "0"]
+    assert list(map(str, change.after["d"])) == ["-0.0", "0", "-0.5", "None", "1E-7"]
+    assert [list(map(str, row)) for row in change.after["e"]] == [["1", "-0.0"], ["-0.0", "NaN"]]
 
 
 def test_numeric_of_100_000_digits(source: CaptureSource) -> None:

@@ -84,11 +84,22 @@ def _array(column: Column, value: str) -> str:
         case element:
             cast = _cast(element, column.base) if element else ""
             elements = value + (cast and f"{cast}[]")
+    printed = f"pg_catalog.to_json({elements})"
+    if column.element is Kind.FLOAT:
+        printed = _signed_zeros(printed, value)
     dimensions = f"pg_catalog.replace(pg_catalog.array_dims({value}), '[1:', '')"
     return (
         f"CASE WHEN {dimensions} OPERATOR(pg_catalog.~~) '%[%'"
-        f" THEN pg_catalog.to_json({value}::pg_catalog.text) ELSE pg_catalog.to_json({elements})"
-        " END"
+        f" THEN pg_catalog.to_json({value}::pg_catalog.text) ELSE {printed} END"
+    )
+
+
+def _signed_zeros(printed: str, value: str) -> str:
+    """Return the printed array with each -0 as -0.0, like a single float's."""
+    return (
+        f"CASE WHEN {value}::pg_catalog.text OPERATOR(pg_catalog.~) '[{{,]-0[,}}]'"
+        f" THEN pg_catalog.regexp_replace({printed}::pg_catalog.text, '(?<=[[,])-0(?=[],])',"
+        f" '-0.0', 'g')::pg_catalog.json ELSE {printed} END"
     )
 
 
