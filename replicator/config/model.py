@@ -157,10 +157,11 @@ class HandlerTarget(Section):
 Target = SqlTarget | FilesTarget | BackupTarget | HandlerTarget
 
 
+Expressions = Annotated[dict[Text, Text], Field(min_length=1)]
+
+
 class Route(Section):
     """Which tables of a source go to which targets, when, and by which handler."""
-
-    later = frozenset({"columns", "where"})
 
     name: Name
     """Unique among the routes; part of the progress kept in the source, so keep it stable."""
@@ -191,6 +192,14 @@ class Route(Section):
 
     into: dict[Text, Text] = {}
     """Source table to target table, where the name differs."""
+
+    columns: dict[Text, Expressions] = {}
+    """For a table: target column = SQL over a row of it, in the source's own dialect. Only these
+    columns go to the targets."""
+
+    where: dict[Text, Text] = {}
+    """For a table: a condition in the source's SQL. Rows that do not meet it stay out of the
+    targets, and are deleted there when they no longer do."""
 
     def handler_of(self, table: str) -> Program | None:
         """Return what delivers one of the route's tables; None is the target's own handler."""

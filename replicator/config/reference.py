@@ -24,6 +24,8 @@ def find_problems(data: Mapping[str, object], folder: Path) -> Iterator[Finding]
         yield from _unknown_names(data, index, route)
         yield from _foreign_tables(index, route, "into")
         yield from _foreign_tables(index, route, "handlers")
+        yield from _foreign_tables(index, route, "columns")
+        yield from _foreign_tables(index, route, "where")
         yield from _missing_handlers(data, index, route)
     yield from _unrouted_tables(data, routes)
     yield from colliding_files(data, folder)

@@ -57,8 +57,6 @@ def _explain(details: ErrorDetails) -> tuple[Location, str, str]:
             return location, str(cause), hint
         case "extra_forbidden":
             key = str(location[-1])
-            if key in section.later:
-                return location, "not available in this version", ""
             return location, "unknown key", did_you_mean(key, _keys(section))
         case "literal_error":
             expected = details["ctx"]["expected"]

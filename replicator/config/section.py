@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -12,7 +11,7 @@ from replicator.config.secret import Secret
 
 
 class Section(BaseModel):
-    """One table of the file. `later` names keys that a coming version will take."""
+    """One table of the file."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -21,8 +20,6 @@ class Section(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
-
-    later: ClassVar[frozenset[str]] = frozenset()
 
 
 class SecretSection(Section):

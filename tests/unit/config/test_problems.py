@@ -321,8 +321,15 @@ CRM_URL = "mysql://sync@crm.example/crm"
         ),
         (
             'source = "shop"',
-            'source = "shop"\nwhere = { "public.orders" = "true" }',
-            'routes."orders".where: not available in this version',
+            'source = "shop"\nwhere = { "public.order" = "true" }',
+            'routes."orders".where."public.order": not one of the route\'s tables '
+            "(did you mean 'public.orders'?)",
+        ),
+        (
+            'source = "shop"',
+            'source = "shop"\ncolumns = { "public.order" = { id = "id" } }',
+            'routes."orders".columns."public.order": not one of the route\'s tables '
+            "(did you mean 'public.orders'?)",
         ),
         (
             'source = "shop"',
