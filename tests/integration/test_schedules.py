@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,7 +17,7 @@ import sqlalchemy as sa
 from replicator.compose import open_source
 from replicator.status import DeliveryStatus, read_source
 from tests.conftest import MakeDatabase
-from tests.replication import Replication, content, execute, sql
+from tests.replication import ROOT, Replication, content, execute, sql
 from tests.servers import Database
 from tests.wait import wait_until
 
@@ -69,6 +73,17 @@ class Shop:
             mine = delivery.c.route == "scheduled"
             connection.execute(sa.update(delivery).where(mine).values(ran_at=moment))
         capture.engine.dispose()
+
+    def replicator(self, *arguments: str, **environment: str) -> str:
+        """Run a command to its end; return what it printed."""
+        return subprocess.run(
+            [sys.executable, "-m", "replicator", *arguments, "-c", self.replication.path],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
 
     def status(self) -> DeliveryStatus:
         """The scheduled delivery's status."""
@@ -132,3 +147,8 @@ def test_the_next_run_is_shown(make_shop: Callable[[str], Shop]) -> None:
     assert following is not None
     assert following > datetime.now(UTC)
     assert following.isoformat()[4:] == "-02-28T18:30:00+00:00", "half past two in Shanghai"
+    machines = json.loads(shop.replicator("status", "--json"))["deliveries"]
+    assert [delivery["next_run"] for delivery in machines] == [None, following.isoformat()]
+    people = shop.replicator("status", TZ="Asia/Tokyo", COLUMNS="150")
+    assert "Next run" in people
+    assert f"{following.year}-02-29 03:30" in people

@@ -30,10 +30,13 @@ class OrderReport:
         report = self.context.transaction
         last: dict[int, Change] = {}
         for change in changes:
+            order = change.after
             if change.op == "T":  # TRUNCATE
                 report.execute(EMPTY)
                 last.clear()
-            elif change.row["total"] is None:
+            elif order is not None and "" in order:  # columns could not be captured
+                self.context.park(change, order[""])
+            elif order is not None and order["total"] is None:
                 self.context.park(change, "an order without total is not reported")
             else:
                 last[change.row["id"]] = change
