@@ -105,15 +105,15 @@ def test_killed_replicators_and_programs(
             for _ in range(20):
                 write(chance.randrange(1, 400))
                 time.sleep(chance.random() * 0.05)
-            wait_until(lambda: content(target.engine, "seen"), 30)
-            wait_until((tmp_path / "pid").exists, 30)
+            wait_until(lambda: content(target.engine, "seen"), 120)
+            wait_until((tmp_path / "pid").exists, 120)
             kill_program(tmp_path)
             if chance.random() < 0.7:
                 replicator.kill()
                 replicator.start()
         expected = list(range(1, written + 1))
-        wait_until(lambda: len(set(taken_by_program())) == written, 60)
-        wait_until(lambda: len(content(target.engine, "seen")) >= written, 60)
+        wait_until(lambda: len(set(taken_by_program())) == written, 120)
+        wait_until(lambda: len(content(target.engine, "seen")) >= written, 120)
         replicator.stop()
     assert [row[0] for row in content(target.engine, "seen")] == expected, "each exactly once"
     taken = taken_by_program()
