@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -11,6 +11,7 @@ from typing import assert_never
 from sqlalchemy import Connection, Engine, NullPool
 
 from replicator import config
+from replicator.config.keypath import key_path
 from replicator.config.schedule import Realtime
 from replicator.errors import SourceUnavailable
 from replicator.handlers.assigned import Handlers
@@ -30,10 +31,13 @@ from replicator.targets.files.layout import DropLayout
 from replicator.targets.files.names import safe_name
 from replicator.targets.files.store import open_store
 from replicator.targets.files.window import TimeWindows
-from replicator.targets.sql import SqlTarget
+from replicator.targets.sql import SqlTarget, target_keys
+from replicator.transform import RouteTransforms, Transform
 from triggers.capture import Capture
 from triggers.engine import make_engine
 from triggers.model import Table, TableSpec
+
+Keys = Mapping[str, Sequence[Sequence[str]]]
 
 
 @dataclass
@@ -191,6 +195,40 @@ def _own_target(
             assert_never(target)
 
 
+def route_transforms(
+    settings: config.Config, capture: Capture, name: DeliveryName
+) -> RouteTransforms:
+    """Return what a delivery's route makes of its tables."""
+    route = next(route for route in settings.routes if route.name == name.route)
+    target = settings.targets[name.target]
+    canonical = capture.dialect.canonical
+    configured = {canonical(table): table for table in route.tables}
+    options = settings.sources[route.source].tables
+    into = {canonical(table): other for table, other in route.into.items()}
+
+    def keys(tables: Sequence[Table]) -> Keys:
+        if not isinstance(target, config.SqlTarget):
+            return {}
+        own = [t for t in tables if route.handler_of(configured[t.name]) is None]
+        return target_keys(own, into, target.connection_url())
+
+    return RouteTransforms(
+        capture,
+        {
+            canonical(table): Transform(route.columns.get(table), route.where.get(table))
+            for table in route.tables
+            if table in route.columns or table in route.where
+        },
+        before_full={
+            canonical(table) for table, chosen in options.items() if chosen.before == "full"
+        },
+        remedy=lambda table: (
+            f'[{key_path(("sources", route.source, "tables", configured[table]))}]\nbefore = "full"'
+        ),
+        target_keys=keys,
+    )
+
+
 def target_windows(settings: config.Config, target_name: str) -> TimeWindows | None:
     """Return the windows in which a target gets its changes; None: at any time."""
     target = settings.targets[target_name]
@@ -226,10 +264,11 @@ def build_delivery(
     route = next(route for route in settings.routes if route.name == name.route)
     capture = source.capture
     names = [capture.dialect.canonical(table) for table in route.tables]
+    transforms = route_transforms(settings, capture, name)
 
     def tables() -> Mapping[str, Table]:
         captured = capture.tables()
-        return {name: captured[name] for name in names if name in captured}
+        return transforms.tables({name: captured[name] for name in names if name in captured})
 
     scheduled = until is None and not isinstance(route.schedule, Realtime)
     return Delivery(
@@ -238,7 +277,7 @@ def build_delivery(
         tables=tables,
         record=Deliveries(source.engine, capture.outbox, name),
         open_batches=lambda: Batches(source.engine, capture.outbox),
-        open_reader=lambda: open_reader(source.engine, capture.outbox),
+        open_reader=lambda: transforms.reader(open_reader(source.engine, capture.outbox)),
         new_batch=source.new_batch,
         stop=stop,
         next_run=route.next_run if scheduled else None,

@@ -5,6 +5,7 @@ from replicator.targets.sql.preparation import (
     create_statements,
     missing_tables,
     problems,
+    target_keys,
     type_pairs,
 )
 from replicator.targets.sql.target import SqlTarget
@@ -16,5 +17,6 @@ __all__ = [
     "create_statements",
     "missing_tables",
     "problems",
+    "target_keys",
     "type_pairs",
 ]

@@ -56,7 +56,10 @@ def create_table(
     definition: DataDefinition,
     dialect: Dialect,
 ) -> str:
-    """One statement: all columns, the source's key as primary key, and the given foreign keys."""
+    """One statement: all columns, the source's key as primary key, and the given foreign keys.
+
+    A table whose rows nothing tells apart, which only a transform makes, has no key.
+    """
     indexed = {*table.key}.union(*(link.key.columns for link in links))
     lines: list[tuple[str, str]] = []
     for column in table.columns:
@@ -64,7 +67,8 @@ def create_table(
         required = column.name in table.key or not column.nullable
         line = f"{definition.quote(column.name)} {kind}{' NOT NULL' if required else ''}"
         lines.append((line, _remark(dialect, column, kind)))
-    lines.append((f"PRIMARY KEY ({_names(table.key, definition)})", ""))
+    if table.key:
+        lines.append((f"PRIMARY KEY ({_names(table.key, definition)})", ""))
     lines += [(_clause(link, definition), "") for link in links]
     last = len(lines) - 1
     body = "\n".join(

@@ -41,7 +41,7 @@ class TargetTable:
     identity: str  # equal to `Reference.child` and `Reference.parent`
     quoted: str  # ready for SQL
     columns: dict[str, TargetColumn]
-    keys: tuple[tuple[str, ...], ...]  # columns of each unique index that can identify rows
+    keys: tuple[tuple[str, ...], ...]  # of unique indexes that can identify rows, primary first
     unique_indexes: int  # all of them, those on expressions or prefixes included
     has_primary_key: bool
 

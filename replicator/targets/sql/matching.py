@@ -135,7 +135,14 @@ def _match_table(
         if pair.conversion.fit is Fit.REFUSED
     ]
     columns = {column: pair.target for column, pair in matched.items()}
-    if all(name in columns for name in source.key):
+    if not source.key:
+        message = (
+            f"table {name} has no primary key or unique index whose columns are all among"
+            " the route's `columns`"
+        )
+        mend = "give the columns of the target's key in `columns`"
+        problems.append(Problem(source.name, message, mend))
+    elif all(name in columns for name in source.key):
         key = [columns[name] for name in source.key]
         if {column.name for column in key} not in map(set, target.keys):
             listed = ", ".join(column.name for column in key)

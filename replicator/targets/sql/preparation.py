@@ -33,6 +33,15 @@ def problems(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list
         return found + missing_privileges(dialect, tables, into)
 
 
+def target_keys(
+    tables: Sequence[Table], into: Mapping[str, str], url: URL
+) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The keys of the target tables that exist, primary keys first, by source table."""
+    with _connected(url) as dialect:
+        found = {table.name: dialect.find_table(target_name(table.name, into)) for table in tables}
+    return {name: target.keys for name, target in found.items() if target is not None}
+
+
 def type_pairs(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list[Pair]:
     """What becomes of the values of each column; raises what `problems` raises."""
     with _connected(url) as dialect:

@@ -27,7 +27,7 @@ ORDER BY ordinal_position
 SELECT index_name, column_name, sub_part
 FROM information_schema.statistics
 WHERE table_schema = %s AND table_name = %s AND non_unique = 0
-ORDER BY index_name, seq_in_index
+ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index
 
 -- name: references
 SELECT constraint_schema, table_name, unique_constraint_schema, referenced_table_name,

@@ -48,6 +48,7 @@ SELECT i.indisprimary,
              WHERE k.place <= i.indnkeyatts ORDER BY k.place)
 FROM pg_index i
 WHERE i.indrelid = %s AND i.indisunique
+ORDER BY i.indisprimary DESC, i.indexrelid
 
 -- name: references
 SELECT quote_ident(cn.nspname) || '.' || quote_ident(c.relname),

@@ -89,8 +89,8 @@ class SQLiteDialect:
         primary = {place: column for column, _, _, _, place, _, _ in rows if place}
         key = tuple(primary[place] for place in sorted(primary))
         keys = [tuple(n for n in names if n) for names in indexes.values() if None not in names]
-        if key and key not in keys:
-            keys.append(key)
+        if key:
+            keys = [key, *(other for other in keys if other != key)]
         return TargetTable(
             identity=plain.lower(),
             quoted=SQLiteDefinition().quote(plain),

@@ -1,0 +1,223 @@
+"""Changes through transforms: computed columns, filters and keys, in every engine's own SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from replicator.errors import DeliveryStopped
+from tests.conftest import MakeDatabase
+from tests.replication import Replication, content, execute, sql
+from tests.servers import Database, DatabaseKind
+
+KINDS: list[DatabaseKind] = ["postgresql", "mariadb", "mysql", "sqlite"]
+
+CREATE = """CREATE TABLE person (
+    id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40), mail VARCHAR(40), status VARCHAR(10),
+    amount DECIMAL(10,2))"""
+
+CONCAT = {
+    "postgresql": "concat(name, '|', mail)",
+    "mariadb": "CONCAT(name, '|', mail)",
+    "mysql": "CONCAT(name, '|', mail)",
+    "sqlite": "name || '|' || mail",
+}
+
+
+class People:
+    """Table `person` of a source, and what a route makes of it in SQLite's table `people`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: Database,
+        target: Database,
+        route: dict[str, object],
+        people: str,
+        before: str = "full",
+    ) -> None:
+        self.source = source.engine
+        self.target = target.engine
+        execute(self.source, CREATE)
+        execute(self.target, people)
+        person = "public.person" if source.kind == "postgresql" else "person"
+        self.replication = Replication(
+            folder,
+            sources={
+                "shop": {"url": str(source.url), "tables": {person: {"before": before}}},
+            },
+            targets={"crm": sql(str(target.url))},
+            routes=[
+                {
+                    "name": "people",
+                    "source": "shop",
+                    "tables": [person],
+                    "targets": ["crm"],
+                    "into": {person: "people"},
+                    **{key: {person: value} for key, value in route.items()},
+                }
+            ],
+        )
+        self.replication.install()
+
+    def write(self, *statements: str) -> None:
+        execute(self.source, *statements)
+
+    def deliver(self) -> list[tuple[object, ...]]:
+        self.replication.deliver()
+        return content(self.target, "people")
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> DatabaseKind:
+    made: DatabaseKind = request.param
+    return made
+
+
+def test_computed_columns_and_filter(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {
+            "columns": {"no": "id", "who": CONCAT[kind], "cents": "amount * 100 -- in cents"},
+            "where": "status <> 'draft' -- not yet",
+        },
+        "CREATE TABLE people (no INTEGER PRIMARY KEY, who TEXT, cents INTEGER)",
+        before="key",
+    )
+
+    people.write(
+        "INSERT INTO person VALUES (1, 'Ada', 'a@x', 'draft', 1.25)",
+        "INSERT INTO person VALUES (2, 'Bob', 'b@x', 'ok', 2.50)",
+        "INSERT INTO person VALUES (3, 'Cid', 'c@x', 'ok', 3)",
+    )
+    assert people.deliver() == [(2, "Bob|b@x", 250), (3, "Cid|c@x", 300)]
+
+    people.write(
+        "UPDATE person SET status = 'ok' WHERE id = 1",
+        "UPDATE person SET status = 'draft' WHERE id = 2",
+        "DELETE FROM person WHERE id = 3",
+    )
+    assert people.deliver() == [(1, "Ada|a@x", 125)]
+
+
+def test_a_filter_alone(kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"where": "amount > 1"},
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, mail TEXT, status TEXT, amount)",
+        before="key",
+    )
+
+    people.write(
+        "INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)",
+        "INSERT INTO person VALUES (2, 'Bob', 'b@x', 'ok', 2)",
+        "INSERT INTO person VALUES (3, 'Cid', 'c@x', 'ok', 3)",
+        "UPDATE person SET amount = amount - 1",
+    )
+
+    assert [row[:2] for row in people.deliver()] == [(3, "Cid")]
+
+
+def test_a_computed_key_follows_its_row(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"columns": {"row_key": CONCAT[kind], "state": "status"}, "where": "id > 0"},
+        "CREATE TABLE people (row_key TEXT PRIMARY KEY, state TEXT)",
+    )
+    execute(people.target, "INSERT INTO people VALUES ('own', 'stays')")
+
+    people.write(
+        "INSERT INTO person VALUES (1, 'Ada', 'a@x', 'new', 1)",
+        "INSERT INTO person VALUES (2, 'Bob', 'b@x', 'new', 2)",
+        "INSERT INTO person VALUES (3, 'Cid', 'c@x', 'new', 2)",
+    )
+    assert len(people.deliver()) == 4
+
+    people.write(
+        "UPDATE person SET mail = 'ada@x' WHERE id = 1",
+        "UPDATE person SET status = 'old' WHERE id = 2",
+        "UPDATE person SET id = -3, name = 'Dan' WHERE id = 3",
+    )
+    assert people.deliver() == [("Ada|ada@x", "new"), ("Bob|b@x", "old"), ("own", "stays")]
+
+    people.write("DELETE FROM person WHERE id = 1", "UPDATE person SET id = -2 WHERE id = 2")
+    assert people.deliver() == [("own", "stays")]
+
+
+def test_a_row_for_which_an_expression_fails_is_parked(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    failing = {
+        "postgresql": "100 / (amount::int - 5)",
+        "mariadb": "(SELECT 1 UNION SELECT 2 FROM DUAL WHERE amount = 5)",
+        "mysql": "(SELECT 1 UNION SELECT 2 FROM DUAL WHERE amount = 5)",
+        "sqlite": "json_extract(CASE amount WHEN 5 THEN 'x' ELSE '1' END, '$')",
+    }
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"columns": {"no": "id", "what": failing[kind]}},
+        "CREATE TABLE people (no INTEGER PRIMARY KEY, what INTEGER)",
+    )
+
+    people.write(
+        *(f"INSERT INTO person VALUES ({n}, 'A', 'a', 'ok', {n % 7})" for n in range(1, 31))
+    )
+    delivered = people.deliver()
+
+    assert [row[0] for row in delivered] == [n for n in range(1, 31) if n % 7 != 5]
+    schema = "outbox." if kind == "postgresql" else ""
+    with people.source.connect() as connection:
+        letters = connection.execute(sa.text(f"SELECT error FROM {schema}outbox_dead_letter"))
+        errors = letters.scalars().all()
+    assert len(errors) == 4
+    assert all("the transform fails" in error for error in errors)
+
+
+def test_a_computed_key_needs_the_old_row(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"columns": {"row_key": CONCAT[kind]}},
+        "CREATE TABLE people (row_key TEXT PRIMARY KEY)",
+        before="key",
+    )
+
+    error = people.replication.run_once()["people/crm"]
+
+    assert isinstance(error, DeliveryStopped)
+    assert 'before = "full"' in error.hint
+
+
+def test_sql_that_the_source_refuses_stops_the_delivery(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"columns": {"no": "id", "who": "nam"}},
+        "CREATE TABLE people (no INTEGER PRIMARY KEY, who TEXT)",
+    )
+
+    error = people.replication.run_once()["people/crm"]
+
+    assert isinstance(error, DeliveryStopped)
+    assert "columns.who" in error.message
+    assert "nam" in error.message
