@@ -41,16 +41,16 @@ def prove(connection: Connection, dialect: Dialect, spec: TableSpec, outbox: Out
             return f"no scratch table could be made: {_message(error)}"
         trial = _Trial(connection, dialect, subject, made.subject)
         rows = trial.acceptable_rows()
-        copied = trial.error(trial.copy(trial.names)) is None
-        if not rows and not copied:
-            return "the scratch table took no row"
+        refused = trial.error(trial.copy(trial.names))
+        if refused is not None and not rows:
+            return f"the scratch table takes no rows: {_message(refused)}"
         execute(connection, [f"DELETE FROM {trial.relation}"])
         planned = dialect.triggers(made.subject, spec, made.outbox)
         execute(connection, [*planned.replace, *planned.finish])
         for preparation in dialect.canary.rounds:
             execute(connection, preparation)
             trial.write(rows)
-            if copied:
+            if refused is None:
                 trial.write_copies()
     return ""
 

@@ -19,6 +19,7 @@ from triggers.dialects.mysql import MysqlDialect
 from triggers.dialects.sqlite import SqliteDialect
 from triggers.errors import CanaryFailed
 from triggers.model import Column, TableSpec
+from triggers.naming import generated_name
 
 LEAST = "-9223372036854775808"
 """Has no absolute value: every engine's abs() fails."""
@@ -146,6 +147,35 @@ def test_triggers_that_work_stay_when_new_ones_would_not(
     assert source.states("item") == [State.INSTALLED]
     source.execute(f"INSERT INTO item VALUES (1, 'a', {LEAST})")
     assert source.changes() == [inserted({"id": 1, "name": "a", "n": int(LEAST)})]
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_a_table_of_which_no_scratch_table_can_be_made(
+    make_database: MakeDatabase, kind: DatabaseKind
+) -> None:
+    with capture_source(make_database(kind)) as source:
+        source.execute(  # no other column fits into a row of this
+            "CREATE TABLE wide (id integer NOT NULL PRIMARY KEY, a varchar(65500), b varchar(20))"
+            " CHARACTER SET latin1"
+        )
+        [status] = source.install("wide")
+        assert "no scratch table could be made: " in status.unproven
+        assert "Row size too large" in status.unproven
+        assert source.states("wide") == [State.INSTALLED]
+        source.execute("INSERT INTO wide VALUES (1, 'a', 'b')")
+        assert source.changes() == [inserted({"id": 1, "a": "a", "b": "b"})]
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_what_a_crash_left_is_dropped(make_database: MakeDatabase, kind: DatabaseKind) -> None:
+    with capture_source(make_database(kind)) as source:
+        source.execute("CREATE TABLE item (id integer NOT NULL PRIMARY KEY)")
+        name = generated_name("item", "canary")
+        source.execute(
+            f"CREATE TABLE {name} (id integer)", "CREATE TABLE outbox_canary_own (id integer)"
+        )
+        source.install("item")
+        assert {n for n in objects(source) if "canary" in n} == {"outbox_canary_own"}
 
 
 def test_the_command_ends_with_the_message(
