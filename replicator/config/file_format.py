@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -386,7 +387,7 @@ class FileContents(Section):
                     raise InvalidValue("null holds a delimiter or line end")
         return values
 
-    def contents(self, canonical: Any = str) -> FormatOptions:
+    def contents(self, canonical: Callable[[str], str] = str) -> FormatOptions:
         """Return all this as the files target takes it; `canonical` gives a table's own name."""
         form = self.format
         keys = form.model_dump(exclude={"type"})
