@@ -28,6 +28,7 @@ def find_problems(data: Mapping[str, object], folder: Path) -> Iterator[Finding]
         yield from _foreign_tables(index, route, "where")
         yield from _missing_handlers(data, index, route)
     yield from _unrouted_tables(data, routes)
+    yield from _file_columns(data, routes)
     yield from colliding_files(data, folder)
 
 
@@ -100,6 +101,29 @@ def _unrouted_tables(
             if taken and table not in taken:
                 location = ("sources", name, "tables", table)
                 yield Finding(location, "no route takes this table", _offer(table, taken))
+
+
+def _file_columns(
+    data: Mapping[str, object], routes: dict[int, dict[str, Any]]
+) -> Iterator[Finding]:
+    """Columns of a table that no route sends there have no effect; fixed width needs them all."""
+    for name in read_table(data, "targets"):
+        target = read_table(data, "targets", name)
+        taken = {
+            table
+            for route in routes.values()
+            if name in (target for _, target in read_strings(route, "targets"))
+            for _, table in read_strings(route, "tables")
+        }
+        columns = read_table(target, "columns")
+        for table in columns:
+            if taken and table not in taken:
+                location = ("targets", name, "columns", table)
+                yield Finding(location, "no route sends this table here", _offer(table, taken))
+        if read_table(target, "format").get("type") == "fixed":
+            for table in sorted(taken - columns.keys()):
+                hint = f'[targets.{name}.columns."{table}"], with a width for each'
+                yield Finding(("targets", name), f"table {table!r} needs columns", hint)
 
 
 def _offer(word: str, known: Collection[str]) -> str:

@@ -229,6 +229,18 @@ CRM_URL = "mysql://sync@crm.example/crm"
         ),
         (
             "[targets.backup]",
+            'columns."public.order".id = "id"\n[targets.backup]',
+            'targets.partner.columns."public.order": no route sends this table here '
+            "(did you mean 'public.orders'?)",
+        ),
+        (
+            "[targets.backup]",
+            'format = {type = "fixed"}\n[targets.backup]',
+            "targets.partner: table 'public.orders' needs columns "
+            '([targets.partner.columns."public.orders"], with a width for each)',
+        ),
+        (
+            "[targets.backup]",
             "operation.position = 0\n[targets.backup]",
             'targets.partner.operation.position: must be "first", "last", "none", or a number '
             "from 1",
@@ -442,13 +454,13 @@ def test_all_problems_at_once(problems: Problems, monkeypatch: pytest.MonkeyPatc
 
     assert problems(
         ("mysql://", "mysq://"),
-        ('"var/backup"', '"var/backup"\nkeep = 3'),
+        ('"var/backup"', '"var/backup"\nzzz = 3'),
         ('"crm", "partner"', '"cmr", "partner"'),
         ('source = "shop"', 'source = "shop"\nschedule = "cron 61 * * * *"'),
     ) == [
         "sources.shop.password: environment variable SHOP_DB_PASSWORD is not set",
         "targets.crm.url: unknown URL scheme 'mysq' (did you mean 'mysql'?)",
-        "targets.backup.keep: unknown key",
+        "targets.backup.zzz: unknown key",
         "routes.\"orders\".schedule: cannot read the cron expression '61 * * * *': bad minute "
         '(write for example "cron 0 * * * *" (hourly) or "cron 30 2 * * MON-FRI")',
         "routes.\"orders\".targets[0]: unknown target 'cmr' (did you mean 'crm'?)",
