@@ -61,7 +61,7 @@ class SshdServer(DropServer):
         path.unlink(missing_ok=True)
         bits = ["-b", "2048"] if kind == "rsa" else []
         subprocess.run(
-            ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-f", path],
+            ["ssh-keygen", "-q", "-t", kind, *bits, "-a", "1", "-N", passphrase, "-f", path],
             check=True,
             input=b"y",
         )
