@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -283,7 +282,7 @@ def test_a_plain_list(tmp_path: Path) -> None:
     ],
 )
 def test_files_are_rolled_however_the_changes_come(
-    tmp_path: Path, limits: Mapping[str, int], rows: list[int], size: int
+    tmp_path: Path, limits: dict[str, Any], rows: list[int], size: int
 ) -> None:
     changes = [line(number, "x" * 44) for number in range(1000, 2000)]  # 58 bytes each
     target = make(tmp_path, **limits)
