@@ -136,9 +136,10 @@ def _check_names(plan: RestorePlan, into: Mapping[str, str]) -> None:
 
 
 def _create(plan: RestorePlan, into: Mapping[str, str], url: URL, engine: Engine) -> None:
+    statements = create_statements(list(plan.tables.values()), into, url)
     with engine.begin() as connection:
         formatted = connection.dialect.paramstyle in ("format", "pyformat")
-        for statement in create_statements(list(plan.tables.values()), into, url):
+        for statement in statements:
             text = statement.replace("%", "%%") if formatted else statement
             connection.exec_driver_sql(text)
 

@@ -107,7 +107,7 @@ def test_any_flipped_byte_is_found_and_the_file_named(folder: Path) -> None:
     for path in sorted(folder.glob("*.json*")):
         data = path.read_bytes()
         last = data.rindex(b'{"record":"done"') if path.name == "current.jsonl" else len(data)
-        for position in range(0, last, 7):
+        for position in range(0, last, 11):
             path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
             found = problems(folder)
             assert any(str(path) in message for message in found), (path, position)
