@@ -243,3 +243,16 @@ def test_a_value_that_a_pattern_cannot_express_parks_its_row_only() -> None:
         (1, reason),
         (3, reason),
     ]
+
+
+def test_a_column_that_is_not_in_the_file_is_not_blamed() -> None:
+    table = Table("t", tuple(Column(name, Kind.TEXT, "text") for name in "abc"), ("a",))
+    options = FormatOptions(columns={"t": {"x": ColumnOptions("c"), "y": ColumnOptions("b")}})
+    rows = [{"a": "é", "b": "b", "c": "é"}, {"a": "é", "b": "b", "c": "c"}]
+    lines = new_file(options, table, "ascii").lines(
+        [change(number, table, "I", row) for number, row in enumerate(rows)]
+    )
+    assert (lines.count, [parked.error for parked in lines.parked]) == (
+        1,
+        ['column "c" holds a character that the encoding ascii lacks'],
+    )

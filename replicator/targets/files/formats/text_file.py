@@ -56,6 +56,12 @@ class TextFile:
         self.suffix = writer.suffix
         self._writer = writer
         self._encoding = encoding
+        chosen = options.columns.get(table.name)
+        self._columns = (
+            [column.name for column in table.columns]
+            if chosen is None
+            else [entry.column for entry in chosen.values()]
+        )
         self._operations = options.operations
         self._all = options.operations.issuperset(OPERATIONS)
         self._handler = _HANDLERS.get(options.unencodable)
@@ -150,9 +156,9 @@ class TextFile:
         return value
 
     def _lacking(self, row: Row) -> str:
-        for name, value in row.items():
+        for name in self._columns:
             try:
-                str(value).encode(self._encoding)
+                str(row.get(name)).encode(self._encoding)
             except UnicodeError:
                 return f'column "{name}" holds a character that the encoding {self._encoding} lacks'
         return f"the row holds a character that the encoding {self._encoding} lacks"
