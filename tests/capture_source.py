@@ -68,8 +68,8 @@ class CaptureSource:
             run(connection, *statements)
 
     def install(self, *specs: TableSpec | str) -> list[TableStatus]:
-        """Install capture for tables, given as specifications or names."""
-        return self.capture.install(as_specs(specs))
+        """Install capture for tables, given as specifications or names, without a trial."""
+        return self.capture.install(as_specs(specs), prove=False)
 
     def states(self, *specs: TableSpec | str) -> list[State]:
         """Return the state of each table."""

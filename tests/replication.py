@@ -94,7 +94,7 @@ class Replication:
         for name in self.settings.sources:
             capture = self.capture(name)
             try:
-                capture.install(table_specs(self.settings, name))
+                capture.install(table_specs(self.settings, name), prove=False)
             finally:
                 capture.engine.dispose()
 

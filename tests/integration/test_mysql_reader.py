@@ -22,7 +22,7 @@ def test_small_and_large_rows_in_any_mixture(
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, note longtext)")
     capture = Capture(engine)
-    capture.install([TableSpec("t")])
+    capture.install([TableSpec("t")], prove=False)
     with engine.begin() as connection:
         for number, size in enumerate(sizes):
             connection.exec_driver_sql(f"INSERT INTO t VALUES ({number}, REPEAT('é', {size}))")
@@ -51,7 +51,7 @@ def test_line_larger_than_the_packet(make_database: MakeDatabase, kind: Database
     size = packet // 4 - 100
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, note longtext)")
-    Capture(engine).install([TableSpec("t", before="full")])
+    Capture(engine).install([TableSpec("t", before="full")], prove=False)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"INSERT INTO t VALUES (1, REPEAT('é', {size} * 2)), (2, 'x')")
         connection.exec_driver_sql("UPDATE t SET note = CONCAT(note, '!')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -239,6 +240,25 @@ class MariadbDialect(MysqlDialect):
     def _replacing(self, subject: Subject, created: Mapping[str, str]) -> list[str]:
         del subject
         return list(created.values())
+
+    def _object(self, row: str, columns: Sequence[Column], incomplete: str = "") -> str:
+        # JSON_OBJECT wants eight times the room that hexadecimal takes, for escapes it has none of.
+        large = [column for column in columns if column.kind is Kind.BYTES and _is_long(column)]
+        others = [column for column in columns if column not in large]
+        start = super()._object(row, others, incomplete)
+        if not large:
+            return start
+        parts = [f"TRIM(TRAILING '}}' FROM {start})"]
+        comma = ", " if others or incomplete else ""
+        for column in large:
+            quoted = [catalog.text(text) for text in ('"\\\\x', '"')]
+            value = f"LOWER(HEX({row}.{self.quote(column.name)}))"
+            parts += [
+                catalog.text(f"{comma}{json.dumps(column.name, ensure_ascii=False)}: "),
+                f"COALESCE(CONCAT({quoted[0]}, {value}, {quoted[1]}), 'null')",
+            ]
+            comma = ", "
+        return f"CONCAT({', '.join(parts)}, '}}')"
 
 
 def _is_long(column: Column) -> bool:
