@@ -17,6 +17,7 @@ from replicator.config import (
     find,
     load,
 )
+from replicator.config.address import FolderUrl
 from replicator.config.file_format import CsvFormat
 from replicator.config.schedule import Realtime
 
@@ -74,7 +75,7 @@ def test_every_option(edited: Callable[..., Path]) -> None:
     assert shop.tables["public.order_lines"].key == ["order_no", "line"]
     partner = config.targets["partner"]
     assert isinstance(partner, FilesTarget)
-    assert partner.url.path == Path("/srv/out going")
+    assert partner.url == FolderUrl(Path("/srv/out going"))
     (route,) = config.routes
     assert route.into == {"public.orders": "crm_orders"}
     noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -135,7 +136,8 @@ def test_relative_paths_start_at_the_files_folder(
     assert isinstance(crm, SqlTarget)
     assert crm.connection_url().password == "from file\n"
     assert isinstance(partner, FilesTarget)
-    assert (partner.url.path, partner.local_copy) == (folder / "outgoing", folder / "sent")
+    assert partner.url == FolderUrl(folder / "outgoing")
+    assert partner.local_copy == folder / "sent"
     assert isinstance(backup, BackupTarget)
     assert backup.path == folder / "var/backup"
 
