@@ -67,9 +67,9 @@ class CaptureSource:
         with self.engine.begin() as connection:
             run(connection, *statements)
 
-    def install(self, *specs: TableSpec | str) -> list[TableStatus]:
-        """Install capture for tables, given as specifications or names, without a trial."""
-        return self.capture.install(as_specs(specs), prove=False)
+    def install(self, *specs: TableSpec | str, prove: bool = False) -> list[TableStatus]:
+        """Install capture for tables, given as specifications or names."""
+        return self.capture.install(as_specs(specs), prove=prove)
 
     def states(self, *specs: TableSpec | str) -> list[State]:
         """Return the state of each table."""

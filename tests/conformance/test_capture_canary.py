@@ -93,7 +93,7 @@ def test_leaves_nothing_behind(source: CaptureSource) -> None:
     source.capture.uninstall(purge=True)
     source.execute("INSERT INTO item VALUES (1, 'a', 5), (2, NULL, NULL)")
 
-    assert source.install("item")[0].unproven == ""
+    assert source.install("item", prove=True)[0].unproven == ""
 
     assert objects(source) == expected
     assert ids(source) == []
@@ -111,7 +111,7 @@ def test_a_value_at_a_limit_that_triggers_fail_for(
     with pytest.raises(
         CanaryFailed, match=r"by column n \(bigint.*out of range|overflow"
     ) as failed:
-        source.install("other", "item")
+        source.install("other", "item", prove=True)
 
     assert source.name("item") in failed.value.message
     assert source.states("other", "item") == [State.MISSING, State.MISSING]
@@ -125,12 +125,12 @@ def test_a_row_of_the_table_that_triggers_fail_for(
 ) -> None:
     break_triggers(monkeypatch, f"abs(CASE WHEN {{}} = 77 THEN {LEAST} ELSE 0 END)")
     source.execute("INSERT INTO item VALUES (1, 'a', 76)")
-    assert source.install("item")[0].state is State.MISSING
+    assert source.install("item", prove=True)[0].state is State.MISSING
     source.capture.uninstall()
     source.execute("INSERT INTO item VALUES (2, 'a', 77)")
 
     with pytest.raises(CanaryFailed, match=r"by column n \(bigint"):
-        source.install("item")
+        source.install("item", prove=True)
 
     assert source.states("item") == [State.MISSING]
 
@@ -138,11 +138,11 @@ def test_a_row_of_the_table_that_triggers_fail_for(
 def test_triggers_that_work_stay_when_new_ones_would_not(
     source: CaptureSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source.install("item")
+    source.install("item", prove=True)
     with monkeypatch.context() as patch:
         break_triggers(patch, "abs({})")
         with pytest.raises(CanaryFailed):
-            source.install(TableSpec("item", before="full"))
+            source.install(TableSpec("item", before="full"), prove=True)
 
     assert source.states("item") == [State.INSTALLED]
     source.execute(f"INSERT INTO item VALUES (1, 'a', {LEAST})")
@@ -158,7 +158,7 @@ def test_a_table_of_which_no_scratch_table_can_be_made(
             "CREATE TABLE wide (id integer NOT NULL PRIMARY KEY, a varchar(65500), b varchar(20))"
             " CHARACTER SET latin1"
         )
-        [status] = source.install("wide")
+        [status] = source.install("wide", prove=True)
         assert "no scratch table could be made: " in status.unproven
         assert "Row size too large" in status.unproven
         assert source.states("wide") == [State.INSTALLED]
@@ -174,7 +174,7 @@ def test_what_a_crash_left_is_dropped(make_database: MakeDatabase, kind: Databas
         source.execute(
             f"CREATE TABLE {name} (id integer)", "CREATE TABLE outbox_canary_own (id integer)"
         )
-        source.install("item")
+        source.install("item", prove=True)
         assert {n for n in objects(source) if "canary" in n} == {"outbox_canary_own"}
 
 
@@ -237,7 +237,7 @@ def test_every_type(make_database: MakeDatabase, kind: DatabaseKind, before: str
             source.execute(*RELAXED.get(kind, ()), *rows_of_extremes(table))
             wanted = TableSpec(table.name, before="full" if before == "full" else "key")
 
-            assert source.install(wanted)[0].unproven == ""
+            assert source.install(wanted, prove=True)[0].unproven == ""
 
             assert source.states(wanted)[0] is State.INSTALLED
         assert ids(source) == []
