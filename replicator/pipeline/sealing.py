@@ -260,8 +260,8 @@ class Sealer:
 class _Look:
     """Two queries for the same ids, at most as many as `most` says."""
 
-    islands: sa.Select[Any]
-    whole: sa.Select[Any] | None = None
+    islands: sa.Select[*tuple[Any, ...]]
+    whole: sa.Select[*tuple[Any, ...]] | None = None
     """In a third of the time, what `islands` returns if there is no gap among them."""
 
 
@@ -269,7 +269,7 @@ def _some(ids: sa.Select[Any]) -> sa.Subquery:
     return ids.order_by(ids.selected_columns.id).limit(sa.bindparam("most")).subquery("some")
 
 
-def _ends(ids: sa.FromClause) -> sa.Select[Any]:
+def _ends(ids: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
     return sa.select(
         sa.func.min(ids.c.id),
         sa.func.max(ids.c.id),
@@ -279,12 +279,12 @@ def _ends(ids: sa.FromClause) -> sa.Select[Any]:
     )
 
 
-def _whole(ids: sa.Select[Any]) -> sa.Select[Any]:
+def _whole(ids: sa.Select[Any]) -> sa.Select[*tuple[Any, ...]]:
     """Take all ids for one range."""
     return _ends(_some(ids))
 
 
-def _islands(ids: sa.Select[Any]) -> sa.Select[Any]:
+def _islands(ids: sa.Select[Any]) -> sa.Select[*tuple[Any, ...]]:
     """Fold ids into ranges on the server: neighbours share `id - row_number()`."""
     some = _some(ids)
     number = sa.func.row_number().over(order_by=some.c.id)
