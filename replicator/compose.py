@@ -23,7 +23,10 @@ from replicator.pipeline.delivery import Delivery
 from replicator.pipeline.sealing import Sealer
 from replicator.pipeline.signal import BatchSignal
 from replicator.pipeline.source import SealLoop, Watch
-from replicator.sources import open_reader
+from replicator.snapshot.copying import TableCopies
+from replicator.snapshot.letters import Letters
+from replicator.snapshot.record import Copies
+from replicator.sources import open_pages, open_reader
 from replicator.sources.lookup import open_lookup
 from replicator.targets.backup import BackupTarget
 from replicator.targets.files import FilesTarget
@@ -283,4 +286,25 @@ def build_delivery(
         next_run=route.next_run if scheduled else None,
         until=until,
         windows=target_windows(settings, name.target),
+        copying=_copying(source, name, names) if takes_pages(settings, name) else None,
+    )
+
+
+def takes_pages(settings: config.Config, name: DeliveryName) -> bool:
+    """Tell whether a delivery can copy tables in turns with its rounds."""
+    return isinstance(settings.targets[name.target], config.SqlTarget)
+
+
+def _copying(source: OpenSource, name: DeliveryName, names: Sequence[str]) -> TableCopies:
+    capture = source.capture
+
+    def tables() -> Mapping[str, Table]:
+        captured = capture.tables()
+        return {name: captured[name] for name in names if name in captured}
+
+    return TableCopies(
+        Copies(source.engine, capture.outbox, name),
+        Letters(source.engine, capture.outbox, name),
+        lambda: open_pages(capture),
+        tables,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,23 @@ def run_source_once(
     done.set()
     house.join()
     return [Result(delivery.name, delivery.error) for delivery in deliveries]
+
+
+@contextmanager
+def delivering(
+    settings: config.Config, source: OpenSource, names: Sequence[DeliveryName]
+) -> Iterator[list[Delivery]]:
+    """Seal, and deliver some deliveries of a source, until the block ends."""
+    stop = threading.Event()
+    deliveries = [build_delivery(settings, source, name, stop) for name in names]
+    threads = [_start(delivery.run, str(delivery.name)) for delivery in deliveries]
+    threads.append(_start(source.seal_loop(stop).run, f"seal {source.name}"))
+    threads.append(_start_house(source, deliveries, stop))
+    try:
+        yield deliveries
+    finally:
+        stop.set()
+        _join(threads)
 
 
 def run(path: Path, settings: config.Config, stop: threading.Event) -> None:

@@ -62,6 +62,7 @@ class Outbox:
     gap: sa.Table
     delivery: sa.Table
     dead_letter: sa.Table
+    snapshot: sa.Table
     capture: sa.Table
 
 
@@ -146,6 +147,20 @@ def define_outbox(schema: str | None) -> Outbox:
             sa.Column("attempts", sa.Integer),
             sa.Column("state", sa.String(20)),
             sa.Column("parked_at", UtcTime),
+        ),
+        snapshot=table(
+            "outbox_snapshot",
+            sa.Column("route", sa.String(120), primary_key=True),
+            sa.Column("target", sa.String(120), primary_key=True),
+            sa.Column("table_name", sa.String(255), primary_key=True),
+            sa.Column("place", sa.Integer),
+            sa.Column("state", sa.String(20)),
+            sa.Column("position", sa.Text),
+            sa.Column("copied", sa.BigInteger),
+            sa.Column("estimate", sa.BigInteger),
+            sa.Column("rate", sa.BigInteger),
+            sa.Column("started_at", UtcTime),
+            sa.Column("finished_at", UtcTime),
         ),
         capture=table(
             "outbox_capture",

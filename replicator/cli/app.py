@@ -20,6 +20,7 @@ from replicator.cli.resume import resume
 from replicator.cli.run import run
 from replicator.cli.schema import schema
 from replicator.cli.secret import app as secret
+from replicator.cli.snapshot import snapshot
 from replicator.cli.status import status
 from replicator.cli.tables import app as tables
 from replicator.cli.triggers import app as triggers
@@ -37,6 +38,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "check": check,
     "triggers": triggers,
     "tables": tables,
+    "snapshot": snapshot,
     "run": run,
     "status": status,
     "pause": pause,

@@ -66,6 +66,8 @@ class Batches:
                 "the source was set up anew or is another database: verify the target's data, then"
                 " delete this delivery's row from replicator_progress in the target",
             )
+        if not progress.mark and progress.batch_no <= state.last_batch:
+            return progress  # nothing but copied tables yet
         if progress.batch_no > state.last_batch or self._mark(progress.batch_no) != progress.mark:
             raise DeliveryStopped(
                 f"the target has finished batch {progress.batch_no}, which this source has not"

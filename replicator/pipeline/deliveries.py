@@ -37,6 +37,13 @@ class DeliveryState(StrEnum):
     FAILING = "failing"  # it tries again by itself
 
 
+class LetterState(StrEnum):
+    """What becomes of a dead letter."""
+
+    PARKED = "parked"
+    COPYING = "copying"  # refused while tables are copied: its row is read again after that
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A delivery as the source has it recorded."""
@@ -213,7 +220,9 @@ class Deliveries:
         """Record what somebody asked for."""
         self._update(state=state.value)
 
-    def park(self, work: Round, parked: Sequence[Parked]) -> None:
+    def park(
+        self, work: Round, parked: Sequence[Parked], state: LetterState = LetterState.PARKED
+    ) -> None:
         """Record dead letters; a repetition of the round replaces them."""
         table = self._outbox.dead_letter
         now = datetime.now(UTC)
@@ -233,7 +242,7 @@ class Deliveries:
                         "change": _encode(item.change),
                         "error": item.error,
                         "attempts": 1,
-                        "state": "parked",
+                        "state": state.value,
                         "parked_at": now,
                     }
                     for item in parked

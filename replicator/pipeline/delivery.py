@@ -26,7 +26,8 @@ from replicator.pipeline.contract import (
     Window,
     Windows,
 )
-from replicator.pipeline.deliveries import Deliveries, DeliveryState, Record
+from replicator.pipeline.copying import Copying
+from replicator.pipeline.deliveries import Deliveries, DeliveryState, LetterState, Record
 from replicator.pipeline.feed import Feed
 from replicator.pipeline.reader import ChangeReader
 from replicator.pipeline.runs import Runs
@@ -40,6 +41,12 @@ WAIT = 0.5
 
 PROGRESS_SECONDS = 5.0
 """Batches without a change for this delivery move its progress at least this often."""
+
+ROUNDS_SECONDS = 2.0
+"""While tables are copied, so long are rounds delivered before it is their turn again."""
+
+COPYING_WAIT = 0.05
+"""As WAIT, while tables are copied."""
 
 RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.2, max=30)
 """Seconds before another try: a random share of 0.2, 0.4, 0.8 ... up to 30."""
@@ -65,6 +72,7 @@ class Delivery:
         next_run: Callable[[datetime], datetime] | None = None,
         until: int | None = None,
         windows: Windows | None = None,
+        copying: Copying | None = None,
     ) -> None:
         """Prepare a delivery.
 
@@ -72,7 +80,8 @@ class Delivery:
         delivers what is sealed at each of these times, and once at the start, for what was missed;
         otherwise all the time. With `until` it ends when it has finished that batch, or gives up
         after some tries. With `windows` each round is one of them that is over, and with `until`,
-        too, it ends when it has finished those that are over now.
+        too, it ends when it has finished those that are over now. With `copying`, tables that are
+        to be copied are, in turns with the rounds; with `until` it ends when they are, too.
         """
         self.name = name
         self.error: BaseException | None = None
@@ -86,6 +95,9 @@ class Delivery:
         self._until = until
         self._windows = windows
         self._window: Window | None = None  # the next one to be delivered
+        self._copying = copying
+        self._rounds_until = 0.0  # then copying goes on
+        self._caught_up = False
         self._began = datetime.now(UTC)
         self._runs = Runs(next_run, record, open_batches) if next_run is not None else None
         self._owner = owner.this_process()
@@ -143,13 +155,14 @@ class Delivery:
             reached = self._progress.batch_no >= self._until
         else:
             reached = self._window is not None and self._window.end > self._began
-        return reached or self._held.is_set()
+        return (reached and not self._copies()) or self._held.is_set()
 
     def _step(self) -> None:
         """Deliver one round, or wait a moment for one."""
         try:
             lost = self._feed is not None and not self._leased
-            if self._held.is_set() or lost or not self._is_time():
+            copies = self._copies()
+            if self._held.is_set() or lost or not (copies or self._is_time()):
                 self._disconnect()
                 self._stop.wait(WAIT)
                 return
@@ -157,9 +170,15 @@ class Delivery:
             if feed is None:
                 self._stop.wait(WAIT)
                 return
-            found = feed.next_round(WAIT)
+            if copies and time.monotonic() >= self._rounds_until:
+                self._copy()
+                return
+            found = feed.next_round(COPYING_WAIT if copies else WAIT)
+            self._caught_up = found is None
             if found is not None:
                 self._deliver(*found)
+            elif copies:
+                self._rounds_until = 0.0
             elif self._reached != self._progress:
                 self._move_progress(())
         except ProgressConflict:
@@ -168,6 +187,31 @@ class Delivery:
         except BaseException:
             self._disconnect()
             raise
+
+    def _copies(self) -> bool:
+        return self._copying is not None and self._copying.is_wanted()
+
+    def _copy(self) -> None:
+        """Copy for a while; what is read meanwhile is read after all that is delivered."""
+        assert self._copying is not None
+        if self._kept is None or self._reached != self._progress:
+            self._move_progress(())
+        self._copying.copy_some(
+            self._write_page,
+            lambda: not self._stop.is_set() and not self._held.is_set() and self._leased,
+            caught_up=self._caught_up,
+        )
+        self._rounds_until = time.monotonic() + ROUNDS_SECONDS
+
+    def _write_page(self, blocks: Sequence[Block], rows: int, park: Park) -> None:
+        """Write rows as a round that moves the progress from where it is to where it is."""
+        page = Round(
+            previous=self._kept,
+            reached=self._progress,
+            first_batch=self._progress.batch_no + 1,
+            rows=rows,
+        )
+        self._target.deliver(page, blocks, park)
 
     def _is_time(self) -> bool:
         return self._runs is None or self._runs.is_time(self._progress.batch_no)
@@ -278,6 +322,9 @@ class Delivery:
 
     def _park(self, work: Round) -> Park:
         def park(parked: Sequence[Parked]) -> None:
+            if self._copies():  # what it refers to may not be copied yet
+                self._record.park(work, parked, LetterState.COPYING)
+                return
             self._record.park(work, parked)
             for item in parked:
                 log.error("%s: parked change %d: %s", self.name, item.change.id, item.error)
@@ -292,6 +339,8 @@ class Delivery:
         if self._feed is not None:
             self._feed.close()
             self._feed = None
+        if self._copying is not None:
+            self._copying.close()
         self._target.close()
 
     def _tell_retry(self, state: tenacity.RetryCallState) -> None:

@@ -62,13 +62,13 @@ class PostgresqlReader:
                 tables=names,
             )
             start = FILE_HEADER + ROW_HEADER
-            for row in _copy_out(connection.pgconn, query.as_bytes(connection)):
+            for row in copy_out(connection.pgconn, query.as_bytes(connection)):
                 if len(row) > start:
                     yield bytes(row[start:])
                 start = ROW_HEADER
 
 
-def _copy_out(server: PGconn, query: bytes) -> Iterator[bytes | memoryview]:
+def copy_out(server: PGconn, query: bytes) -> Iterator[bytes | memoryview]:
     """Yield what COPY ... TO STDOUT sends, row by row.
 
     As `Cursor.copy` does, but without its machinery around every single row, which takes as long

@@ -58,7 +58,12 @@ class SqliteReader:
         names = json.dumps(list(tables))
         for first, last in ranges.split(ids, SPAN):
             for (line,) in connection.execute(QUERY, (first, last, names)):
-                yield line if _is_utf8(line) else _without_broken_text(line)
+                yield mended(line)
+
+
+def mended(line: bytes) -> bytes:
+    """Return an outbox line; without text that is not UTF-8, and marked, where it holds any."""
+    return line if _is_utf8(line) else _without_broken_text(line)
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -132,6 +132,20 @@ def upgrade(schema: str | None) -> None:
         sa.Column("parked_at", Time, nullable=False),
     )
     create(
+        "outbox_snapshot",
+        sa.Column("route", sa.String(120), primary_key=True),
+        sa.Column("target", sa.String(120), primary_key=True),
+        sa.Column("table_name", sa.String(255), primary_key=True),
+        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("position", LongText),
+        sa.Column("copied", sa.BigInteger, nullable=False),
+        sa.Column("estimate", sa.BigInteger, nullable=False),
+        sa.Column("rate", sa.BigInteger),
+        sa.Column("started_at", Time),
+        sa.Column("finished_at", Time),
+    )
+    create(
         "outbox_capture",
         sa.Column("table_name", sa.String(255), primary_key=True),
         sa.Column("triggers", LongText, nullable=False),

@@ -1,0 +1,1 @@
+"""The first copy of tables: what `replicator snapshot` asks for, and what deliveries do for it."""

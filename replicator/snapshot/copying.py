@@ -1,0 +1,177 @@
+"""Copying the tables of one delivery: pages in turns with its rounds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
+
+from replicator.change import Block, Change
+from replicator.pipeline.contract import Parked
+from replicator.pipeline.copying import WritePage
+from replicator.snapshot.letters import Letter, Letters, key_of
+from replicator.snapshot.record import Copies, CopyState, TableCopy
+from replicator.sources.pages import FIRST_ROWS, Page, PageReader, decode_key
+from triggers.model import Table
+
+log = logging.getLogger(__name__)
+
+COPY_SECONDS = 2.0
+"""How long copying goes on before rounds are delivered: changes are late by so much meanwhile."""
+
+LOOK_SECONDS = 1.0
+"""Seconds between looks whether somebody wants tables copied."""
+
+LETTERS_AT_ONCE = 200
+
+CLOSE_SECONDS = 2.0
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class TableCopies:
+    """See `Copying`. The next page is read while one is written."""
+
+    def __init__(
+        self,
+        copies: Copies,
+        letters: Letters,
+        open_pages: Callable[[], PageReader],
+        tables: Callable[[], Mapping[str, Table]],
+    ) -> None:
+        self._copies = copies
+        self._letters = letters
+        self._open_pages = open_pages
+        self._tables = tables
+        self._wanted = False
+        self._looked_at = float("-inf")
+        self._reader: PageReader | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._coming: Future[Page] | None = None
+        self._rows: dict[str, int] = {}  # of each table's next page
+        self._paced_to = 0.0
+
+    def is_wanted(self) -> bool:
+        """See `Copying.is_wanted`."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._wanted = self._copies.is_unfinished()
+        return self._wanted
+
+    def copy_some(self, write: WritePage, go_on: Callable[[], bool], *, caught_up: bool) -> bool:
+        """See `Copying.copy_some`."""
+        deadline = time.monotonic() + COPY_SECONDS
+        tables = self._tables()
+        wrote = False
+
+        def may_go_on() -> bool:
+            return go_on() and max(time.monotonic(), self._paced_to) < deadline
+
+        copies = self._copies.read()
+        for copy in copies:
+            if copy.state not in (CopyState.WAITING, CopyState.COPYING):
+                continue
+            if not may_go_on():
+                return wrote
+            table = tables.get(copy.table)
+            if table is None:
+                log.warning("table %s is not part of the route any more: not copied", copy.table)
+                self._copies.advance(copy.table, None, copy.copied)
+                continue
+            wrote = True
+            if not self._copy_table(table, copy, write, may_go_on):
+                return wrote
+        if caught_up and self._look_again(tables, write):
+            self._copies.finish()
+            self._looked_at = float("-inf")
+        return wrote
+
+    def close(self) -> None:
+        """See `Copying.close`."""
+        pool, self._pool = self._pool, None
+        reader, self._reader = self._reader, None
+        coming, self._coming = self._coming, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        # A read that hangs in the network is left behind: its connection is in use.
+        if reader is not None and (coming is None or wait([coming], CLOSE_SECONDS).done):
+            reader.close()
+
+    def _copy_table(
+        self, table: Table, copy: TableCopy, write: WritePage, go_on: Callable[[], bool]
+    ) -> bool:
+        """Copy on from where a table is; return whether it is copied."""
+        reader = self._reader = self._reader or self._open_pages()
+        pool = self._pool = self._pool or ThreadPoolExecutor(1, "pages")
+        copied = copy.copied
+        if copy.state is CopyState.WAITING:
+            self._copies.begin(table.name, reader.estimate(table))
+
+        def read(after: bytes | None, rows: int) -> Future[Page]:
+            most = min(rows, copy.rate) if copy.rate else rows
+            return pool.submit(reader.page, table, after, most)
+
+        self._coming = read(copy.position, self._rows.get(table.name, FIRST_ROWS))
+        while self._coming is not None:
+            page = self._coming.result()
+            self._coming = None
+            self._pace(page, copy.rate)
+            rows = self._rows[table.name] = page.rows_next()
+            if page.last is not None and go_on():
+                self._coming = read(page.last, rows)
+            if page.blocks:
+                write(page.blocks, page.rows, self._letters.add)
+            copied += page.rows
+            self._copies.advance(table.name, page.last, copied)
+            if page.last is None:
+                return True
+        return False
+
+    def _pace(self, page: Page, rate: int | None) -> None:
+        if rate:
+            self._paced_to = max(self._paced_to, time.monotonic()) + page.rows / rate
+
+    def _look_again(self, tables: Mapping[str, Table], write: WritePage) -> bool:
+        """Read refused rows again and write what they are now; return whether none is left."""
+        letters = self._letters.waiting(LETTERS_AT_ONCE)
+        by_table = attrgetter("change.table")
+        for name, some in groupby(sorted(letters, key=by_table), by_table):
+            again = list(some)
+            table = tables.get(name)
+            if table is None:
+                refused = dict.fromkeys((one.id for one in again), "the route has no such table")
+            else:
+                refused = self._write_again(table, again, write)
+            for letter in self._letters.settle(again, refused):
+                log.error("parked a row of table %s: %s", name, refused[letter.id])
+        return not letters
+
+    def _write_again(
+        self, table: Table, letters: Sequence[Letter], write: WritePage
+    ) -> dict[int, str]:
+        """Return what is still refused, by the id of its letter."""
+        reader = self._reader = self._reader or self._open_pages()
+        images = {key_of(table, letter.change.row): letter.change.row for letter in letters}
+        found = reader.find(table, [decode_key(key) for key in images])
+        there = {key_of(table, c.row) for block in found for c in block.changes()}
+        gone = [
+            Change(0, table.name, "D", row, None, None, letters[0].change.captured_at)
+            for key, row in images.items()
+            if key not in there
+        ]
+        blocks = [*found, *([Block.of([_encode(change) for change in gone])] if gone else [])]
+        rows = sum(block.count for block in blocks)
+        refused: list[Parked] = []
+        write(blocks, rows, lambda parked: refused.extend(parked))
+        errors = {key_of(table, p.change.row): p.error for p in refused}
+        return {
+            letter.id: errors[key]
+            for letter in letters
+            if (key := key_of(table, letter.change.row)) in errors
+        }

@@ -1,0 +1,115 @@
+"""Rows that the target refused while tables were copied.
+
+What a row refers to may not be there yet, or a value that it takes may still be held by the row
+that has given it up. So such rows wait until all tables are copied; then they are read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from replicator.change import Change, Row, decode_changes
+from replicator.pipeline.contract import DeliveryName, Parked
+from replicator.pipeline.deliveries import LetterState
+from triggers.engine import for_writing
+from triggers.model import Table
+from triggers.outbox import Outbox
+
+LOOKS = 5
+"""How often a row is tried again before it is parked for good."""
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A refused row."""
+
+    id: int
+    change: Change
+    looks: int
+
+
+class Letters:
+    """The refused rows of one delivery. Every method is one transaction."""
+
+    def __init__(self, engine: Engine, outbox: Outbox, name: DeliveryName) -> None:
+        self._engine = engine
+        self._writing = for_writing(engine)
+        self._table = outbox.dead_letter
+        self._name = name
+        table = self._table
+        self._mine = sa.and_(table.c.route == name.route, table.c.target == name.target)
+
+    def add(self, parked: Sequence[Parked]) -> None:
+        """Keep rows of a page; their ids are made up, below those of all changes."""
+        first = -(time.time_ns() // 1000)
+        now = datetime.now(UTC)
+        changes = [msgspec.structs.replace(p.change, id=first - n) for n, p in enumerate(parked)]
+        with self._writing.begin() as connection:
+            connection.execute(
+                sa.insert(self._table),
+                [
+                    {
+                        "route": self._name.route,
+                        "target": self._name.target,
+                        "change_id": change.id,
+                        "batch_no": 0,
+                        "table_name": change.table,
+                        "change": _encode(change).decode(),
+                        "error": item.error,
+                        "attempts": 1,
+                        "state": LetterState.COPYING.value,
+                        "parked_at": now,
+                    }
+                    for change, item in zip(changes, parked, strict=True)
+                ],
+            )
+
+    def waiting(self, most: int) -> list[Letter]:
+        """Return the rows to look at again, those looked at least first."""
+        table = self._table
+        query = sa.select(table.c.change_id, table.c.change, table.c.attempts).where(
+            self._mine, table.c.state == LetterState.COPYING.value
+        )
+        query = query.order_by(table.c.attempts, table.c.change_id).limit(most)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        changes = decode_changes([row.change.encode() for row in rows])
+        return [
+            Letter(row.change_id, change, row.attempts)
+            for row, change in zip(rows, changes, strict=True)
+        ]
+
+    def settle(self, looked_at: Sequence[Letter], refused: Mapping[int, str]) -> list[Letter]:
+        """Forget the letters that are written now, keep the others; return those parked."""
+        table = self._table
+        parked = []
+        with self._writing.begin() as connection:
+            for letter in looked_at:
+                mine = sa.and_(self._mine, table.c.change_id == letter.id)
+                if letter.id not in refused:
+                    connection.execute(sa.delete(table).where(mine))
+                    continue
+                final = letter.looks >= LOOKS
+                state = LetterState.PARKED if final else LetterState.COPYING
+                connection.execute(
+                    sa.update(table)
+                    .where(mine)
+                    .values(state=state.value, attempts=letter.looks + 1, error=refused[letter.id])
+                )
+                if final:
+                    parked.append(letter)
+        return parked
+
+
+def key_of(table: Table, row: Row) -> bytes:
+    """What tells rows of a table apart, as text."""
+    return _encode({name: row[name] for name in table.key})

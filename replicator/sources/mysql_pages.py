@@ -1,0 +1,189 @@
+"""Reading tables of MySQL and MariaDB page by page.
+
+As in `mysql`, the server joins rows with GROUP_CONCAT, which cuts what gets too long. A page is
+only used when it is shorter than that and has as many rows as were counted; else it is read row by
+row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor, SSCursor
+from sqlalchemy import Engine
+
+from replicator.change import Block, Row
+from replicator.errors import SourceUnavailable
+from replicator.sources.connection import DriverConnection
+from replicator.sources.mysql import LONGEST
+from replicator.sources.pages import LineParts, Page, decode_key, key_columns, key_only
+from triggers.dialects import mysql_catalog as catalog
+from triggers.dialects.mysql import MysqlDialect
+from triggers.model import Column, Kind, Table
+
+UTC_SUFFIX = "+00:00"
+
+
+class MysqlPages:
+    """See `PageReader`."""
+
+    def __init__(self, engine: Engine, dialect: MysqlDialect) -> None:
+        self._held = DriverConnection(engine)
+        self._dialect = dialect
+        self._longest = 0
+
+    def page(self, table: Table, after: bytes | None, rows: int) -> Page:
+        """See `PageReader.page`."""
+        try:
+            conditions = [] if after is None else [_beyond(table, decode_key(after), ">", ">")]
+            last = self._boundary(table, conditions, rows)
+            if last is not None:
+                conditions.append(_beyond(table, decode_key(last), "<", "<="))
+            found = self._images(table, conditions)
+        except (pymysql.Error, OSError) as error:
+            raise _judged(table, error) from error
+        return Page(found, sum(block.count for block in found), last)
+
+    def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
+        """See `PageReader.find`."""
+        try:
+            any_of = " OR ".join(f"({_same(table, key)})" for key in keys)
+            return self._images(table, [f"({any_of})"])
+        except (pymysql.Error, OSError) as error:
+            raise _judged(table, error) from error
+
+    def estimate(self, table: Table) -> int:
+        """See `PageReader.estimate`."""
+        query = (
+            "SELECT table_rows FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_name = %s"
+        )
+        try:
+            with self._connection().cursor() as cursor:
+                cursor.execute(query, (table.name,))
+                row = cursor.fetchone()
+        except (pymysql.Error, OSError) as error:
+            raise _judged(table, error) from error
+        return int(row[0] or 0) if row is not None else 0
+
+    def close(self) -> None:
+        """See `PageReader.close`."""
+        self._longest = 0
+        self._held.discard()
+
+    def _connection(self) -> Connection[Cursor]:
+        connection: Connection[Cursor] = self._held.get()
+        if not self._longest:
+            connection.autocommit(True)
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION net_write_timeout = 3600")
+                cursor.execute("SELECT @@max_allowed_packet")
+                ((packet,),) = cursor.fetchall()
+                longest = min(packet, LONGEST)
+                cursor.execute("SET SESSION group_concat_max_len = %s", (longest,))
+            self._longest = longest
+        return connection
+
+    def _boundary(self, table: Table, conditions: Sequence[str], rows: int) -> bytes | None:
+        image = self._dialect.image("s", key_only(table))
+        order = ", ".join(_order(column) for column in key_columns(table))
+        query = (
+            f"SELECT CONCAT({image}, '') FROM {_rows(table, conditions)}"
+            f" ORDER BY {order} LIMIT 1 OFFSET {rows - 1}"
+        )
+        with self._connection().cursor() as cursor:
+            cursor.execute(query)
+            row = cursor.fetchone()
+        return None if row is None else row[0].encode()
+
+    def _images(self, table: Table, conditions: Sequence[str]) -> list[Block]:
+        parts = LineParts.of(table)
+        image = self._dialect.image("s", table)
+        rows = _rows(table, conditions)
+        between = parts.tail + b"," + parts.head
+        separator = catalog.text(between.decode())
+        connection = self._connection()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT GROUP_CONCAT({image} SEPARATOR {separator}), COUNT(*) FROM {rows}"
+            )
+            ((joined, count),) = cursor.fetchall()
+        if not count:
+            return []
+        lines = (joined or "").encode()
+        # Images are flat objects: what stands between two of them occurs in none.
+        if len(lines) < self._longest - 8 and lines.count(between) + 1 == count:
+            return [Block.of([parts.head + lines + parts.tail], count)]
+        return parts.blocks(_streamed(connection, f"SELECT CONCAT({image}, '') FROM {rows}"))
+
+
+def _streamed(connection: Connection[Cursor], query: str) -> Iterator[bytes]:
+    with connection.cursor(SSCursor) as cursor:
+        cursor.execute(query)
+        while rows := cursor.fetchmany(100):
+            for (image,) in rows:
+                yield image.encode()
+
+
+def _rows(table: Table, conditions: Sequence[str]) -> str:
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{catalog.quote(table.name)} AS s{where}"
+
+
+def _order(column: Column) -> str:
+    """By what rows are sorted: the column, as its index has it."""
+    name = f"s.{catalog.quote(column.name)}"
+    if column.native.startswith("enum"):
+        return f"({name} + 0)"
+    if column.native.startswith("set"):
+        return f"CONVERT({name} USING utf8mb4) COLLATE utf8mb4_bin"
+    return name
+
+
+def _beyond(table: Table, key: Row, strict: str, last: str) -> str:
+    """Compare row by row in a form whose first part is a range of an index."""
+    columns = key_columns(table)
+    names = [_order(column) for column in columns]
+    values = [_literal(column, key[column.name]) for column in columns]
+    alternatives = []
+    for place, (name, value) in enumerate(zip(names, values, strict=True)):
+        operator = last if place == len(names) - 1 else strict
+        before = zip(names[:place], values[:place], strict=True)
+        terms = [*(f"{n} = {v}" for n, v in before), f"{name} {operator} {value}"]
+        alternatives.append(f"({' AND '.join(terms)})")
+    if len(alternatives) == 1:
+        return alternatives[0]
+    return f"({names[0]} {strict}= {values[0]} AND ({' OR '.join(alternatives)}))"
+
+
+def _same(table: Table, key: Row) -> str:
+    return " AND ".join(
+        f"{_order(column)} = {_literal(column, key[column.name])}" for column in key_columns(table)
+    )
+
+
+def _literal(column: Column, value: object) -> str:
+    """Write a value of the wire format as SQL that compares as the column does."""
+    match column.kind:
+        case Kind.INTEGER | Kind.DECIMAL | Kind.BIT | Kind.BOOLEAN:
+            return str(int(value)) if isinstance(value, bool) else str(value)
+        case Kind.FLOAT:
+            return f"({value} + 0e0)"
+        case Kind.BYTES:
+            return f"x'{str(value)[2:]}'"
+        case Kind.ENUM if column.native.startswith("enum"):
+            return f"FIELD({_text(str(value))}, {column.native[5:-1]})"
+        case Kind.TIMESTAMPTZ:
+            return catalog.text(str(value).removesuffix(UTC_SUFFIX))
+        case _:
+            return _text(str(value))
+
+
+def _text(value: str) -> str:
+    return f"_utf8mb4 x'{value.encode().hex()}'"
+
+
+def _judged(table: Table, error: Exception) -> SourceUnavailable:
+    return SourceUnavailable(f"reading table {table.name} failed: {type(error).__name__}")

@@ -1,0 +1,97 @@
+"""Reading tables themselves, page by page in the order of their key, as images like a trigger's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from replicator.change import Block, Decoder, Row
+from replicator.pipeline.reader import blocks
+from triggers.model import Column, Table
+
+PAGE_ROWS = 20_000
+"""Rows that one page has at most."""
+
+PAGE_BYTES = 2 << 20
+"""What a page should take; how many rows that are is learnt from the page before."""
+
+FIRST_ROWS = 500
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decoder = Decoder(Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Consecutive rows of a table."""
+
+    blocks: Sequence[Block]
+    rows: int
+    last: bytes | None
+    """The key up to which the page goes, as JSON; None: to the end of the table."""
+
+    def rows_next(self) -> int:
+        """How many rows the next page should have."""
+        size = sum(len(block.json) for block in self.blocks)
+        return min(
+            PAGE_ROWS, 4 * max(self.rows, 1), PAGE_BYTES * max(self.rows, 1) // (size + 1) + 1
+        )
+
+
+class PageReader(Protocol):
+    """Reads pages on a connection of its own, each in a short transaction; takes no locks."""
+
+    def page(self, table: Table, after: bytes | None, rows: int) -> Page:
+        """Read about so many rows that follow a key (None: from the start)."""
+
+    def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
+        """Read the rows with these keys, those that there are."""
+
+    def estimate(self, table: Table) -> int:
+        """About how many rows a table has."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+def decode_key(key: bytes) -> Row:
+    """Decode a key of `Page.last`."""
+    return _decoder.decode(key)
+
+
+def encode_key(row: Row) -> bytes:
+    """Encode a key as JSON."""
+    return _encode(row)
+
+
+def key_only(table: Table) -> Table:
+    """The table as if it had no columns besides its key."""
+    return replace(table, columns=tuple(table.column(name) for name in table.key))
+
+
+def key_columns(table: Table) -> list[Column]:
+    """The columns of the key."""
+    return [table.column(name) for name in table.key]
+
+
+@dataclass(frozen=True, slots=True)
+class LineParts:
+    """What stands around a row's image to make an outbox line of an insertion, with id 0."""
+
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, table: Table) -> LineParts:
+        """The parts for rows of a table that are read now."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        return cls(b"[0," + _encode(table.name) + b',"I",null,', f',null,"{now}"]'.encode())
+
+    def blocks(self, images: Iterator[bytes]) -> list[Block]:
+        """Make blocks of images."""
+        head, tail = self.head, self.tail
+        return list(blocks(head + image + tail for image in images))
