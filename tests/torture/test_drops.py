@@ -236,9 +236,9 @@ def target_of(server: VsftpdServer | SshdServer, port: int) -> dict[str, object]
     return section
 
 
-def uploading(server: DropServer) -> bool:
-    """Whether a temporary file is on the server's disk."""
-    return any(server.path.rglob(".*.part"))
+def uploads(server: DropServer) -> set[str]:
+    """The temporary files on the server's disk; every attempt has a name of its own."""
+    return {path.name for path in server.path.rglob(".*.part")}
 
 
 def whole(server: DropServer, copy: Path) -> None:
@@ -280,8 +280,10 @@ def test_every_file_is_fetched_whole_and_once(
         replicator = stack.enter_context(ReplicatorProcess(replication))
         replicator.wait_until_up(120)
         with written(source.engine):
+            struck: set[str] = set()
             for _ in range(strikes):
-                wait_until(lambda: uploading(server), 120, "an upload")
+                wait_until(lambda: uploads(server) - struck, 120, "another upload")
+                struck.update(uploads(server))
                 time.sleep(chance.random() * 0.05)
                 match victim:
                     case "replicator":
