@@ -192,9 +192,7 @@ class _Reading:
             delivered_at=record.get("delivered_at"),
             last_error=record.get("last_error"),
             last_error_at=record.get("last_error_at"),
-            next_run=(
-                route.next_run(datetime.now(UTC)).astimezone(UTC) if scheduled else None
-            ),
+            next_run=(route.next_run(datetime.now(UTC)).astimezone(UTC) if scheduled else None),
             replicator=record.get("lease_owner") if held else None,
         )
 
