@@ -29,7 +29,7 @@ MARK = b'"":'
 
 TRUNCATED = "the source's table was emptied: which rows of the target were its own is not known"
 
-_decode_lines = msgspec.json.Decoder(list[Line]).decode
+decode_lines = msgspec.json.Decoder(list[Line]).decode
 _decode_row = Decoder(Row).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -58,7 +58,7 @@ class TransformingReader:
     def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[Block]:
         """See `ChangeReader.read`."""
         for block in self._reader.read(ids, tables):
-            lines = _decode_lines(block.json)
+            lines = decode_lines(block.json)
             if len(lines) != block.count:
                 raise SourceUnavailable(f"the source sent {len(lines)} of {block.count} changes")
             made = {

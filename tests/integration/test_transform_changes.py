@@ -199,6 +199,7 @@ def test_a_computed_key_needs_the_old_row(
         before="key",
     )
 
+    people.write("INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)")
     error = people.replication.run_once()["people/crm"]
 
     assert isinstance(error, DeliveryStopped)
@@ -216,6 +217,7 @@ def test_sql_that_the_source_refuses_stops_the_delivery(
         "CREATE TABLE people (no INTEGER PRIMARY KEY, who TEXT)",
     )
 
+    people.write("INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)")
     error = people.replication.run_once()["people/crm"]
 
     assert isinstance(error, DeliveryStopped)
