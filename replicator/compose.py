@@ -212,8 +212,11 @@ def route_transforms(
     def keys(tables: Sequence[Table]) -> Keys:
         if not isinstance(target, config.SqlTarget):
             return {}
+        url = target.connection_url()
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+            return {}  # looking must not make the file
         own = [t for t in tables if route.handler_of(configured[t.name]) is None]
-        return target_keys(own, into, target.connection_url())
+        return target_keys(own, into, url)
 
     return RouteTransforms(
         capture,

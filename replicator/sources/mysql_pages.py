@@ -15,13 +15,16 @@ from pymysql.cursors import Cursor, SSCursor
 from sqlalchemy import Engine
 
 from replicator.change import Block, Row
-from replicator.errors import SourceUnavailable
+from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
 from replicator.sources.connection import DriverConnection
 from replicator.sources.mysql import LONGEST
 from replicator.sources.pages import LineParts, Page, decode_key, key_columns, key_only
 from triggers.dialects import mysql_catalog as catalog
 from triggers.dialects.mysql import MysqlDialect
 from triggers.model import Column, Kind, Table
+
+NEEDS_SOMEBODY = (1044, 1054, 1064, 1142, 1143, 1146)
+"""Error codes: no right to the table, no such table or column, or a query that is wrong."""
 
 UTC_SUFFIX = "+00:00"
 
@@ -185,5 +188,9 @@ def _text(value: str) -> str:
     return f"_utf8mb4 x'{value.encode().hex()}'"
 
 
-def _judged(table: Table, error: Exception) -> SourceUnavailable:
-    return SourceUnavailable(f"reading table {table.name} failed: {type(error).__name__}")
+def _judged(table: Table, error: Exception) -> ReplicatorError:
+    code = error.args[0] if error.args else 0
+    message = f"reading table {table.name} failed: {type(error).__name__} ({code})"
+    if code in NEEDS_SOMEBODY:
+        return DeliveryStopped(message, "the source's user needs SELECT on it")
+    return SourceUnavailable(message)

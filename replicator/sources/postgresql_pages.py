@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 from sqlalchemy import Engine
 
 from replicator.change import Block, Row
-from replicator.errors import SourceUnavailable
+from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
 from replicator.sources.connection import DriverConnection
 from replicator.sources.pages import (
     LineParts,
@@ -97,9 +97,8 @@ class PostgresqlPages:
     def _boundary(self, table: Table, conditions: Sequence[str], rows: int) -> bytes | None:
         """The key of the row that is so many rows further on; None where there is none."""
         query = f"{self._select(key_only(table), conditions)} LIMIT 1 OFFSET {rows - 1}"
-        for line in self._copied(query):
-            return line
-        return None
+        found = list(self._copied(query))
+        return found[0] if found else None
 
     def _images(self, table: Table, conditions: Sequence[str], *, ordered: bool) -> list[Block]:
         query = self._select(table, conditions, ordered=ordered)
@@ -162,5 +161,8 @@ class PostgresqlPages:
             start = ROW_HEADER
 
 
-def _judged(table: Table, error: psycopg.Error) -> SourceUnavailable:
-    return SourceUnavailable(f"reading table {table.name} failed: {type(error).__name__}")
+def _judged(table: Table, error: psycopg.Error) -> ReplicatorError:
+    message = f"reading table {table.name} failed: {type(error).__name__}"
+    if (error.sqlstate or "").startswith("42"):  # no such thing, or no right to it
+        return DeliveryStopped(message, "the source's user needs SELECT on it")
+    return SourceUnavailable(message)

@@ -1,4 +1,4 @@
-"""Tables with keys of several forms, filled and written to by threads that insert, update, delete."""
+"""Tables with keys of several forms, and threads that insert, update and delete in them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Writers:
     engine: Engine
     rows: int
     number: int = 4
-    pause: float = 0.002
+    pause: float = 0.02
 
     def __post_init__(self) -> None:
         self.committed = 0
