@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,15 @@ from typing import Literal
 from sqlalchemy.exc import DBAPIError
 
 from replicator import config
-from replicator.compose import OpenSource, sources_in_use, table_specs
+from replicator.compose import (
+    OpenSource,
+    delivery_names,
+    route_transforms,
+    sources_in_use,
+    table_specs,
+)
 from replicator.config.address import FolderUrl
+from replicator.config.keypath import key_path
 from replicator.errors import DeliveryStopped, SourceUnavailable, TargetUnavailable, describe
 from replicator.handlers.assigned import find_handler
 from replicator.reach import missing_table, reach_source, target_address
@@ -31,6 +38,11 @@ _LEVELS: dict[str, Level] = {
     "warning": "warning",
     "unknown": "could not check",
 }
+
+
+Seen = dict[tuple[str, str], Mapping[str, Table | None]]
+"""A delivery's (route, target) tables as its target is to see them; None where that is not known.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,7 @@ def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterat
     """
     types = [] if types is None else types
     tables: dict[str, dict[str, Table]] = {}
+    seen: Seen = {}
     used = sources_in_use(settings)
     for name in settings.sources:
         if name not in used:
@@ -91,6 +104,7 @@ def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterat
             continue
         try:
             yield from _source(settings, source, tables[name])
+            yield from _transforms(settings, source, tables[name], seen)
         except CaptureError as error:
             yield Finding("problem", f"source {name}", "", error.message, error.hint)
         except DBAPIError as error:
@@ -98,7 +112,7 @@ def find(settings: config.Config, types: list[TypePair] | None = None) -> Iterat
         finally:
             source.close()
     for name, target in settings.targets.items():
-        yield from _target(settings, name, target, tables, types)
+        yield from _target(settings, name, target, tables, seen, types)
     for route in settings.routes:
         yield from _handlers(route)
 
@@ -144,11 +158,44 @@ def _source(
         )
 
 
+def _transforms(
+    settings: config.Config, source: OpenSource, tables: dict[str, Table], seen: Seen
+) -> Iterator[Finding]:
+    """Try every route's transforms on the source; `seen` is filled with what comes out."""
+    told: set[tuple[str, str]] = set()
+    names = [{"name": route.name} for route in settings.routes]
+    for name in delivery_names(settings, source.name):
+        transforms = route_transforms(settings, source.capture, name)
+        number, route = next(
+            both for both in enumerate(settings.routes) if both[1].name == name.route
+        )
+        configured = {source.capture.dialect.canonical(table): table for table in route.tables}
+        wanted = {table: tables[table] for table in configured if table in tables}
+        try:
+            problems = transforms.resolve(wanted)
+        except (TargetUnavailable, DeliveryStopped):
+            continue  # the target's own check tells
+        failed = {problem.table for problem in problems}
+        seen[name.route, name.target] = {
+            table: None if table in failed else found
+            for table, found in transforms.seen(wanted).items()
+        }
+        for problem in problems:
+            key = key_path(
+                ("routes", number, *problem.place(configured[problem.table])), {"routes": names}
+            )
+            if (key, problem.message) not in told:
+                told.add((key, problem.message))
+                place = f"{settings.path}: {key}"
+                yield Finding("problem", place, "", problem.message, problem.remedy)
+
+
 def _target(
     settings: config.Config,
     name: str,
     target: config.Target,
     tables: dict[str, dict[str, Table]],
+    seen: Seen,
     types: list[TypePair],
 ) -> Iterator[Finding]:
     place = f"target {name}"
@@ -158,7 +205,7 @@ def _target(
         return
     match target:
         case config.SqlTarget():
-            yield from _database(name, target, routes, tables, types)
+            yield from _database(name, target, routes, tables, seen, types)
         case config.FilesTarget():
             yield from _drop(place, target)
             if target.local_copy is not None:
@@ -174,6 +221,7 @@ def _database(
     target: config.SqlTarget,
     routes: list[config.Route],
     tables: dict[str, dict[str, Table]],
+    seen: Seen,
     types: list[TypePair],
 ) -> Iterator[Finding]:
     place = f"target {name}"
@@ -193,7 +241,12 @@ def _database(
         into = {
             found.name: route.into[t] for t, found in wanted.items() if found and t in route.into
         }
-        present = [table for table in wanted.values() if table is not None]
+        transformed = seen.get((route.name, name), {})
+        present = [
+            table
+            for found in wanted.values()
+            if found is not None and (table := transformed.get(found.name, found)) is not None
+        ]
         try:
             found = target_problems(present, into, url)
             types += [_type_pair(route.name, name, pair) for pair in type_pairs(present, into, url)]

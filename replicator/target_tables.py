@@ -9,8 +9,9 @@ from sqlalchemy import NullPool
 from sqlalchemy.engine import URL
 
 from replicator import config
-from replicator.compose import OpenSource
+from replicator.compose import OpenSource, route_transforms
 from replicator.errors import DeliveryStopped
+from replicator.pipeline.contract import DeliveryName
 from replicator.reach import address, describe_tables, named_target
 from replicator.targets.sql import create_statements, missing_tables
 from replicator.targets.sql.matching import target_name
@@ -50,6 +51,11 @@ def plan(settings: config.Config, sources: list[OpenSource]) -> list[TargetTable
                 wanted = [tables[table] for table in into]
                 with named_target(settings, name):
                     _add(made, wanted, into)
+            for route in settings.routes:
+                if route.source == source.name and name in route.targets and route.columns:
+                    made = plans.setdefault(name, TargetTables(name, target.connection_url()))
+                    with named_target(settings, name):
+                        _add_computed(settings, source, tables, route, made)
     return [made for made in plans.values() if made.statements]
 
 
@@ -71,7 +77,8 @@ def _renamings(settings: config.Config, source: OpenSource, target: str) -> list
         if route.source != source.name or target not in route.targets:
             continue
         into = {canonical(table): name for table, name in route.into.items()}
-        for table in map(canonical, route.own_tables()):
+        own = [table for table in route.own_tables() if table not in route.columns]
+        for table in map(canonical, own):
             name = target_name(table, into)
             group = next((g for g in groups if g.get(table, name) == name), None)
             if group is None:
@@ -79,6 +86,30 @@ def _renamings(settings: config.Config, source: OpenSource, target: str) -> list
                 groups.append(group)
             group[table] = name
     return groups
+
+
+def _add_computed(
+    settings: config.Config,
+    source: OpenSource,
+    tables: dict[str, Table],
+    route: config.Route,
+    made: TargetTables,
+) -> None:
+    """Add tables whose columns the route computes."""
+    canonical = source.capture.dialect.canonical
+    into = {canonical(table): name for table, name in route.into.items()}
+    wanted = {canonical(t): tables[canonical(t)] for t in route.own_tables() if t in route.columns}
+    transforms = route_transforms(settings, source.capture, DeliveryName(route.name, made.target))
+    computed = list(transforms.tables(wanted).values())
+    names = {table.name: target_name(table.name, into) for table in computed}
+    for table in computed:
+        if not table.key:
+            raise DeliveryStopped(
+                f"table {names[table.name]} of target {made.target}: nothing says which of its"
+                " computed columns are the key",
+                "create it by hand, with a primary key of some of the columns that the route gives",
+            )
+    _add(made, computed, names)
 
 
 def _add(made: TargetTables, wanted: list[Table], into: dict[str, str]) -> None:

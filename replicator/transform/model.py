@@ -19,12 +19,16 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a transform cannot run. `key` is the part of the configuration: `columns.row_key`."""
+    """Why a transform cannot run: one of its `columns`, or its `where` (`column` is empty then)."""
 
     table: str
-    key: str
+    column: str
     message: str
     remedy: str = ""
+
+    def place(self, table: str) -> tuple[str, ...]:
+        """The key below the route, whose configuration calls the table so."""
+        return ("columns", table, self.column) if self.column else ("where", table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def resolve(
         problems = [
             Problem(
                 table.name,
-                f"columns.{name}",
+                name,
                 f"the target's key {name} is computed from columns that may change, and changes"
                 " do not hold the old row from which the old key could be computed",
                 remedy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from replicator.config.keypath import key_path
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.reader import ChangeReader
 from replicator.transform.engines import evaluator_for, sql_for
@@ -63,7 +64,7 @@ class RouteTransforms:
         problems = self.resolve(tables)
         if problems:
             raise DeliveryStopped(
-                "; ".join(f"{p.table}: {p.key}: {p.message}" for p in problems),
+                "; ".join(f"{key_path(p.place(p.table))}: {p.message}" for p in problems),
                 "\n  ".join(dict.fromkeys(p.remedy for p in problems if p.remedy)),
             )
         return self.seen(tables)

@@ -97,11 +97,11 @@ class SourceSql(ABC):
         for name, expression in (transform.columns or {}).items():
             error = self._error(connection, self._probe(table, f"(\n{expression}\n)"))
             if error:
-                yield Problem(table.name, f"columns.{name}", error)
+                yield Problem(table.name, name, error)
         if transform.where is not None:
             error = self._error(connection, self._probe(table, "1", transform.where))
             if error:
-                yield Problem(table.name, "where", error)
+                yield Problem(table.name, "", error)
 
     def depends_on_key(self, connection: Connection, table: Table, expression: str) -> bool:
         """Tell whether an expression needs no column of the row but the key's."""

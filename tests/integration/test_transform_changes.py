@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from replicator.check import find
 from replicator.errors import DeliveryStopped
 from tests.conftest import MakeDatabase
 from tests.replication import Replication, content, execute, sql
@@ -42,25 +43,36 @@ class People:
         self.target = target.engine
         execute(self.source, CREATE)
         execute(self.target, people)
-        person = "public.person" if source.kind == "postgresql" else "person"
+        self._table = "public.person" if source.kind == "postgresql" else "person"
+        self._folder = folder
+        self._urls = (source.url, target.url)
+        self._before = before
+        self.route(**route)
+        self.replication.install()
+
+    def route(self, **transform: object) -> None:
+        """Write the configuration."""
+        table = self._table
         self.replication = Replication(
-            folder,
+            self._folder,
             sources={
-                "shop": {"url": str(source.url), "tables": {person: {"before": before}}},
+                "shop": {
+                    "url": self._urls[0],
+                    "tables": {table: {"before": self._before}},
+                },
             },
-            targets={"crm": sql(str(target.url))},
+            targets={"crm": sql(self._urls[1])},
             routes=[
                 {
                     "name": "people",
                     "source": "shop",
-                    "tables": [person],
+                    "tables": [table],
                     "targets": ["crm"],
-                    "into": {person: "people"},
-                    **{key: {person: value} for key, value in route.items()},
+                    "into": {table: "people"},
+                    **{key: {table: value} for key, value in transform.items()},
                 }
             ],
         )
-        self.replication.install()
 
     def write(self, *statements: str) -> None:
         execute(self.source, *statements)
@@ -161,8 +173,8 @@ def test_a_row_for_which_an_expression_fails_is_parked(
 ) -> None:
     failing = {
         "postgresql": "100 / (amount::int - 5)",
-        "mariadb": "(SELECT 1 UNION SELECT 2 FROM DUAL WHERE amount = 5)",
-        "mysql": "(SELECT 1 UNION SELECT 2 FROM DUAL WHERE amount = 5)",
+        "mariadb": "POW(10, IF(amount = 5, 400, 1))",
+        "mysql": "POW(10, IF(amount = 5, 400, 1))",
         "sqlite": "json_extract(CASE amount WHEN 5 THEN 'x' ELSE '1' END, '$')",
     }
     people = People(
@@ -221,5 +233,41 @@ def test_sql_that_the_source_refuses_stops_the_delivery(
     error = people.replication.run_once()["people/crm"]
 
     assert isinstance(error, DeliveryStopped)
-    assert "columns.who" in error.message
+    assert ".who: " in error.message
     assert "nam" in error.message
+
+
+def test_check_says_what_is_wrong_with_each_expression(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"columns": {"no": "id", "who": "nam", "row_key": "name"}, "where": "stat = 1"},
+        "CREATE TABLE people (no INTEGER, row_key TEXT PRIMARY KEY)",
+        before="key",
+    )
+    route = 'routes."people".'
+    person = '"public.person"' if kind == "postgresql" else "person"
+
+    def problems() -> list[tuple[str, str, str]]:
+        found = find(people.replication.settings)
+        return [
+            (finding.place.partition(": ")[2], finding.message, finding.remedy)
+            for finding in found
+            if finding.level == "problem"
+        ]
+
+    (who, told, _), (where, _, _) = problems()
+    assert (who, where) == (f"{route}columns.{person}.who", f"{route}where.{person}")
+    assert "nam" in told
+
+    people.route(columns={"no": "id", "row_key": "name"})
+    ((key, _, remedy),) = problems()
+    assert key == f"{route}columns.{person}.row_key"
+    assert remedy == f'[sources.shop.tables.{person}]\nbefore = "full"'
+
+    people.route(columns={"no": "id", "row_key": "id", "more": "name"})
+    ((_, missing, _),) = problems()
+    assert missing == "column more is missing in table people of the target"
