@@ -289,7 +289,9 @@ def build_delivery(
         next_run=route.next_run if scheduled else None,
         until=until,
         windows=target_windows(settings, name.target),
-        copying=_copying(source, name, names) if takes_pages(settings, name) else None,
+        copying=(
+            _copying(source, name, names, transforms) if takes_pages(settings, name) else None
+        ),
     )
 
 
@@ -298,7 +300,9 @@ def takes_pages(settings: config.Config, name: DeliveryName) -> bool:
     return isinstance(settings.targets[name.target], config.SqlTarget)
 
 
-def _copying(source: OpenSource, name: DeliveryName, names: Sequence[str]) -> TableCopies:
+def _copying(
+    source: OpenSource, name: DeliveryName, names: Sequence[str], transforms: RouteTransforms
+) -> TableCopies:
     capture = source.capture
 
     def tables() -> Mapping[str, Table]:
@@ -310,4 +314,5 @@ def _copying(source: OpenSource, name: DeliveryName, names: Sequence[str]) -> Ta
         Letters(source.engine, capture.outbox, name),
         lambda: open_pages(capture),
         tables,
+        lambda: transforms.results,
     )

@@ -16,7 +16,9 @@ from replicator.pipeline.contract import Parked
 from replicator.pipeline.copying import WritePage
 from replicator.snapshot.letters import Letter, Letters, key_of
 from replicator.snapshot.record import Copies, CopyState, TableCopy
+from replicator.snapshot.results import find_results, read_page
 from replicator.sources.pages import FIRST_ROWS, Page, PageReader, decode_key
+from replicator.transform.model import Result
 from triggers.model import Table
 
 log = logging.getLogger(__name__)
@@ -43,11 +45,14 @@ class TableCopies:
         letters: Letters,
         open_pages: Callable[[], PageReader],
         tables: Callable[[], Mapping[str, Table]],
+        results: Callable[[], Mapping[str, Result]] = dict,
     ) -> None:
+        """Prepare. `tables` returns the source's tables, `results` what transforms make of some."""
         self._copies = copies
         self._letters = letters
         self._open_pages = open_pages
         self._tables = tables
+        self._results = results
         self._wanted = False
         self._looked_at = float("-inf")
         self._reader: PageReader | None = None
@@ -113,9 +118,11 @@ class TableCopies:
         if copy.state is CopyState.WAITING:
             self._copies.begin(table.name, reader.estimate(table))
 
+        result = self._results().get(table.name)
+
         def read(after: bytes | None, rows: int) -> Future[Page]:
             most = min(rows, copy.rate) if copy.rate else rows
-            return pool.submit(reader.page, table, after, most)
+            return pool.submit(read_page, reader, table, after, most, result)
 
         self._coming = read(copy.position, self._rows.get(table.name, FIRST_ROWS))
         while self._coming is not None:
@@ -147,7 +154,10 @@ class TableCopies:
             if table is None:
                 refused = dict.fromkeys((one.id for one in again), "the route has no such table")
             else:
-                refused = self._write_again(table, again, write)
+                refused = {one.id: one.error for one in again if one.is_final}
+                refused |= self._write_again(
+                    table, [one for one in again if one.id not in refused], write
+                )
             for letter in self._letters.settle(again, refused):
                 log.error("parked a row of table %s: %s", name, refused[letter.id])
         return not letters
@@ -156,10 +166,17 @@ class TableCopies:
         self, table: Table, letters: Sequence[Letter], write: WritePage
     ) -> dict[int, str]:
         """Return what is still refused, by the id of its letter."""
+        if not letters:
+            return {}
         reader = self._reader = self._reader or self._open_pages()
-        images = {key_of(table, letter.change.row): letter.change.row for letter in letters}
-        found = reader.find(table, [decode_key(key) for key in images])
-        there = {key_of(table, c.row) for block in found for c in block.changes()}
+        result = self._results().get(table.name)
+        seen = table if result is None else result.as_table()
+        images = {key_of(seen, letter.change.row): letter.change.row for letter in letters}
+        if result is None:
+            found = reader.find(table, [decode_key(key) for key in images])
+        else:
+            found = find_results(reader, result, images)
+        there = {key_of(seen, c.row) for block in found for c in block.changes()}
         gone = [
             Change(0, table.name, "D", row, None, None, letters[0].change.captured_at)
             for key, row in images.items()
@@ -169,9 +186,9 @@ class TableCopies:
         rows = sum(block.count for block in blocks)
         refused: list[Parked] = []
         write(blocks, rows, lambda parked: refused.extend(parked))
-        errors = {key_of(table, p.change.row): p.error for p in refused}
+        errors = {key_of(seen, p.change.row): p.error for p in refused}
         return {
             letter.id: errors[key]
             for letter in letters
-            if (key := key_of(table, letter.change.row)) in errors
+            if (key := key_of(seen, letter.change.row)) in errors
         }

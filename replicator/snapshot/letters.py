@@ -19,7 +19,7 @@ from replicator.change import Change, Row, decode_changes
 from replicator.pipeline.contract import DeliveryName, Parked
 from replicator.pipeline.deliveries import LetterState
 from triggers.engine import for_writing
-from triggers.model import Table
+from triggers.model import INCOMPLETE, Table
 from triggers.outbox import Outbox
 
 LOOKS = 5
@@ -35,6 +35,13 @@ class Letter:
     id: int
     change: Change
     looks: int
+    error: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether reading the row again is of no use, or was tried often enough."""
+        lacks = INCOMPLETE in self.change.row or self.change.op == "T"
+        return lacks or self.looks >= LOOKS
 
 
 class Letters:
@@ -76,7 +83,7 @@ class Letters:
     def waiting(self, most: int) -> list[Letter]:
         """Return the rows to look at again, those looked at least first."""
         table = self._table
-        query = sa.select(table.c.change_id, table.c.change, table.c.attempts).where(
+        query = sa.select(table.c.change_id, table.c.change, table.c.attempts, table.c.error).where(
             self._mine, table.c.state == LetterState.COPYING.value
         )
         query = query.order_by(table.c.attempts, table.c.change_id).limit(most)
@@ -84,7 +91,7 @@ class Letters:
             rows = connection.execute(query).all()
         changes = decode_changes([row.change.encode() for row in rows])
         return [
-            Letter(row.change_id, change, row.attempts)
+            Letter(row.change_id, change, row.attempts, row.error)
             for row, change in zip(rows, changes, strict=True)
         ]
 
@@ -98,14 +105,13 @@ class Letters:
                 if letter.id not in refused:
                     connection.execute(sa.delete(table).where(mine))
                     continue
-                final = letter.looks >= LOOKS
-                state = LetterState.PARKED if final else LetterState.COPYING
+                state = LetterState.PARKED if letter.is_final else LetterState.COPYING
                 connection.execute(
                     sa.update(table)
                     .where(mine)
                     .values(state=state.value, attempts=letter.looks + 1, error=refused[letter.id])
                 )
-                if final:
+                if letter.is_final:
                     parked.append(letter)
         return parked
 

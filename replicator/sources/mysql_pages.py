@@ -18,7 +18,10 @@ from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
 from replicator.sources.connection import DriverConnection
 from replicator.sources.mysql import LONGEST
-from replicator.sources.pages import LineParts, Page, decode_key, key_columns, key_only
+from replicator.sources.pages import Bound, LineParts, Page, decode_key, key_columns, key_only
+from replicator.transform import errors
+from replicator.transform.model import Result
+from replicator.transform.mysql import MysqlSql
 from triggers.dialects import mysql_catalog as catalog
 from triggers.dialects.mysql import MysqlDialect
 from triggers.model import Column, Kind, Table
@@ -37,17 +40,20 @@ class MysqlPages:
         self._dialect = dialect
         self._longest = 0
 
-    def page(self, table: Table, after: bytes | None, rows: int) -> Page:
+    def page(
+        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
+    ) -> Page:
         """See `PageReader.page`."""
         try:
-            conditions = [] if after is None else [_beyond(table, decode_key(after), ">", ">")]
-            last = self._boundary(table, conditions, rows)
-            if last is not None:
-                conditions.append(_beyond(table, decode_key(last), "<", "<="))
-            found = self._images(table, conditions)
+            above = [] if after is None else [(">", decode_key(after))]
+            last = self._boundary(table, above, rows)
+            between = above if last is None else [*above, ("<=", decode_key(last))]
+            found = [] if result is not None else self._images(table, _conditions(table, between))
         except (pymysql.Error, OSError) as error:
             raise _judged(table, error) from error
-        return Page(found, sum(block.count for block in found), last)
+        if result is not None:
+            found = self._results(result, between)
+        return Page.of(found, last, rows if result is not None and last is not None else None)
 
     def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
         """See `PageReader.find`."""
@@ -89,12 +95,11 @@ class MysqlPages:
             self._longest = longest
         return connection
 
-    def _boundary(self, table: Table, conditions: Sequence[str], rows: int) -> bytes | None:
+    def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
         image = self._dialect.image("s", key_only(table))
-        order = ", ".join(_order(column) for column in key_columns(table))
         query = (
-            f"SELECT CONCAT({image}, '') FROM {_rows(table, conditions)}"
-            f" ORDER BY {order} LIMIT 1 OFFSET {rows - 1}"
+            f"SELECT CONCAT({image}, '') FROM {_rows(table, _conditions(table, above))}"
+            f" ORDER BY {_keys(table)} LIMIT 1 OFFSET {rows - 1}"
         )
         with self._connection().cursor() as cursor:
             cursor.execute(query)
@@ -121,6 +126,21 @@ class MysqlPages:
             return [Block.of([parts.head + lines + parts.tail], count)]
         return parts.blocks(_streamed(connection, f"SELECT CONCAT({image}, '') FROM {rows}"))
 
+    def _results(self, result: Result, between: Sequence[Bound]) -> list[Block]:
+        table = result.table
+        transforms = MysqlSql(self._dialect)
+        alias = transforms.alias(table)
+        query = transforms.select(
+            result,
+            condition=" AND ".join(_conditions(table, between, alias)),
+            tail=f"ORDER BY {_keys(table, alias)}",
+        )
+        try:
+            return LineParts.of(table).blocks(_streamed(self._connection(), query))
+        except (pymysql.Error, OSError) as error:
+            self.close()
+            raise errors.of_mysql(error) from error
+
 
 def _streamed(connection: Connection[Cursor], query: str) -> Iterator[bytes]:
     with connection.cursor(SSCursor) as cursor:
@@ -135,9 +155,13 @@ def _rows(table: Table, conditions: Sequence[str]) -> str:
     return f"{catalog.quote(table.name)} AS s{where}"
 
 
-def _order(column: Column) -> str:
+def _keys(table: Table, alias: str = "s") -> str:
+    return ", ".join(_order(column, alias) for column in key_columns(table))
+
+
+def _order(column: Column, alias: str = "s") -> str:
     """By what rows are sorted: the column, as its index has it."""
-    name = f"s.{catalog.quote(column.name)}"
+    name = f"{alias}.{catalog.quote(column.name)}"
     if column.native.startswith("enum"):
         return f"({name} + 0)"
     if column.native.startswith("set"):
@@ -145,20 +169,24 @@ def _order(column: Column) -> str:
     return name
 
 
-def _beyond(table: Table, key: Row, strict: str, last: str) -> str:
-    """Compare row by row in a form whose first part is a range of an index."""
+def _conditions(table: Table, bounds: Sequence[Bound], alias: str = "s") -> list[str]:
+    return [_beyond(table, operator, key, alias) for operator, key in bounds]
+
+
+def _beyond(table: Table, operator: str, key: Row, alias: str) -> str:
+    """Compare column by column in a form whose first part is a range of an index."""
     columns = key_columns(table)
-    names = [_order(column) for column in columns]
+    names = [_order(column, alias) for column in columns]
     values = [_literal(column, key[column.name]) for column in columns]
     alternatives = []
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        operator = last if place == len(names) - 1 else strict
+        compared = operator if place == len(names) - 1 else operator[0]
         before = zip(names[:place], values[:place], strict=True)
-        terms = [*(f"{n} = {v}" for n, v in before), f"{name} {operator} {value}"]
+        terms = [*(f"{n} = {v}" for n, v in before), f"{name} {compared} {value}"]
         alternatives.append(f"({' AND '.join(terms)})")
     if len(alternatives) == 1:
         return alternatives[0]
-    return f"({names[0]} {strict}= {values[0]} AND ({' OR '.join(alternatives)}))"
+    return f"({names[0]} {operator[0]}= {values[0]} AND ({' OR '.join(alternatives)}))"
 
 
 def _same(table: Table, key: Row) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from replicator.change import Block, Decoder, Row
 from replicator.pipeline.reader import blocks
+from replicator.transform.model import Result
 from triggers.model import Column, Table
 
 PAGE_ROWS = 20_000
@@ -20,6 +21,9 @@ PAGE_BYTES = 2 << 20
 """What a page should take; how many rows that are is learnt from the page before."""
 
 FIRST_ROWS = 500
+
+Bound = tuple[str, Row]
+"""An operator, and the key with which rows are compared by it."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decoder = Decoder(Row)
@@ -31,8 +35,14 @@ class Page:
 
     blocks: Sequence[Block]
     rows: int
+    """How many rows it has, those left out by a transform included, or about as many."""
     last: bytes | None
     """The key up to which the page goes, as JSON; None: to the end of the table."""
+
+    @classmethod
+    def of(cls, found: Sequence[Block], last: bytes | None, rows: int | None = None) -> Page:
+        """A page of these blocks; `rows` where they do not tell how many rows it has."""
+        return cls(found, sum(block.count for block in found) if rows is None else rows, last)
 
     def rows_next(self) -> int:
         """How many rows the next page should have."""
@@ -45,8 +55,14 @@ class Page:
 class PageReader(Protocol):
     """Reads pages on a connection of its own, each in a short transaction; takes no locks."""
 
-    def page(self, table: Table, after: bytes | None, rows: int) -> Page:
-        """Read about so many rows that follow a key (None: from the start)."""
+    def page(
+        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
+    ) -> Page:
+        """Read about so many rows that follow a key (None: from the start).
+
+        With a `result` of the table its rows come, those that it has. Raises `RowRefused` when its
+        transform fails for one of them.
+        """
 
     def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
         """Read the rows with these keys, those that there are."""

@@ -12,14 +12,17 @@ from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
 from replicator.sources.connection import DriverConnection
 from replicator.sources.pages import (
+    Bound,
     LineParts,
     Page,
     decode_key,
     encode_key,
-    key_columns,
     key_only,
 )
 from replicator.sources.postgresql import FILE_HEADER, ROW_HEADER, copy_out
+from replicator.transform import errors
+from replicator.transform.model import Result
+from replicator.transform.postgresql import PostgresqlSql
 from triggers.dialects import postgresql_catalog as catalog
 from triggers.dialects.postgresql_values import SETTINGS, expression
 from triggers.model import Table
@@ -45,23 +48,28 @@ class PostgresqlPages:
         self._types: dict[str, dict[str, str]] = {}
         self._sources: dict[str, str] = {}
 
-    def page(self, table: Table, after: bytes | None, rows: int) -> Page:
+    def page(
+        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
+    ) -> Page:
         """See `PageReader.page`."""
         try:
-            conditions = [] if after is None else [self._compare(table, ">", decode_key(after))]
-            last = self._boundary(table, conditions, rows)
-            if last is not None:
-                conditions.append(self._compare(table, "<=", decode_key(last)))
-            found = self._images(table, conditions, ordered=True)
+            above = [] if after is None else [(">", decode_key(after))]
+            last = self._boundary(table, above, rows)
+            between = above if last is None else [*above, ("<=", decode_key(last))]
+            found = (
+                [] if result is not None else self._images(table, self._conditions(table, between))
+            )
         except psycopg.Error as error:
             raise _judged(table, error) from error
-        return Page(found, sum(block.count for block in found), last)
+        if result is not None:
+            found = self._results(result, between)
+        return Page.of(found, last, rows if result is not None and last is not None else None)
 
     def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
         """See `PageReader.find`."""
         try:
             any_of = " OR ".join(self._compare(table, "=", key) for key in keys)
-            return self._images(table, [f"({any_of})"], ordered=False)
+            return self._images(table, [f"({any_of})"])
         except psycopg.Error as error:
             raise _judged(table, error) from error
 
@@ -94,28 +102,47 @@ class PostgresqlPages:
             self._is_set_up = True
         return connection
 
-    def _boundary(self, table: Table, conditions: Sequence[str], rows: int) -> bytes | None:
+    def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
         """The key of the row that is so many rows further on; None where there is none."""
+        conditions = self._conditions(table, above)
         query = f"{self._select(key_only(table), conditions)} LIMIT 1 OFFSET {rows - 1}"
         found = list(self._copied(query))
         return found[0] if found else None
 
-    def _images(self, table: Table, conditions: Sequence[str], *, ordered: bool) -> list[Block]:
-        query = self._select(table, conditions, ordered=ordered)
-        return LineParts.of(table).blocks(self._copied(query))
+    def _images(self, table: Table, conditions: Sequence[str]) -> list[Block]:
+        return LineParts.of(table).blocks(self._copied(self._select(table, conditions)))
 
-    def _select(self, table: Table, conditions: Sequence[str], *, ordered: bool = True) -> str:
+    def _results(self, result: Result, between: Sequence[Bound]) -> list[Block]:
+        table = result.table
+        transforms = PostgresqlSql()
+        names = ", ".join(catalog.quote(column.name) for column in table.columns)
+        try:
+            alias = transforms.alias(table)
+            query = transforms.select(
+                result,
+                rows=f"(SELECT {names} FROM {self._source(table)})",
+                condition=" AND ".join(self._conditions(table, between, alias)),
+                tail=f"ORDER BY {self._keys(table, alias)}",
+            )
+            connection = self._connection()
+            connection.execute("RESET search_path")  # the transform may call anything
+            found = LineParts.of(table).blocks(self._copied(query))
+            connection.execute("SET search_path = pg_catalog")
+        except psycopg.Error as error:
+            self.close()
+            raise errors.of_postgresql(error) from error
+        return found
+
+    def _select(self, table: Table, conditions: Sequence[str]) -> str:
         fields = ", ".join(
             f"{expression(column, f's.{catalog.quote(column.name)}')} AS"
             f" {catalog.quote(column.name)}"
             for column in table.columns
         )
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        keys = ", ".join(f"s.{catalog.quote(name)}" for name in table.key)
-        order = f" ORDER BY {keys}" if ordered else ""
         return (
             f"SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text FROM (SELECT {fields}"
-            f" FROM {self._source(table)} s{where}{order}) r"
+            f" FROM {self._source(table)} s{where} ORDER BY {self._keys(table)}) r"
         )
 
     def _source(self, table: Table) -> str:
@@ -128,10 +155,15 @@ class PostgresqlPages:
             source = self._sources[table.name] = relation if partitioned else f"ONLY {relation}"
         return source
 
-    def _compare(self, table: Table, operator: str, key: Row) -> str:
-        names = [f"s.{catalog.quote(column.name)}" for column in key_columns(table)]
-        values = [self._literal(table, name, key) for name in table.key]
-        return f"(({', '.join(names)}) {operator} ({', '.join(values)}))"
+    def _conditions(self, table: Table, bounds: Sequence[Bound], alias: str = "s") -> list[str]:
+        return [self._compare(table, operator, key, alias) for operator, key in bounds]
+
+    def _compare(self, table: Table, operator: str, key: Row, alias: str = "s") -> str:
+        values = ", ".join(self._literal(table, name, key) for name in table.key)
+        return f"(({self._keys(table, alias)}) {operator} ({values}))"
+
+    def _keys(self, table: Table, alias: str = "s") -> str:
+        return ", ".join(f"{alias}.{catalog.quote(name)}" for name in table.key)
 
     def _literal(self, table: Table, name: str, key: Row) -> str:
         value = key[name]

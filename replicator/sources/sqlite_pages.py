@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from sqlalchemy import Engine
@@ -12,8 +12,11 @@ from replicator.change import Block, Row
 from replicator.errors import SourceUnavailable
 from replicator.pipeline.reader import blocks
 from replicator.sources.connection import DriverConnection
-from replicator.sources.pages import LineParts, Page, decode_key, key_only
+from replicator.sources.pages import Bound, LineParts, Page, decode_key, key_only
 from replicator.sources.sqlite import mended
+from replicator.transform import errors
+from replicator.transform.model import Result
+from replicator.transform.sqlite import SqliteSql
 from triggers.dialects import sqlite_catalog as catalog
 from triggers.dialects.sqlite import SqliteDialect
 from triggers.model import Table
@@ -28,20 +31,21 @@ class SqlitePages:
         self._held = DriverConnection(engine)
         self._dialect = dialect
 
-    def page(self, table: Table, after: bytes | None, rows: int) -> Page:
+    def page(
+        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
+    ) -> Page:
         """See `PageReader.page`."""
-        conditions = [] if after is None else [_compare(table, ">", decode_key(after))]
-        last = self._boundary(table, conditions, rows)
-        if last is not None:
-            conditions.append(_compare(table, "<=", decode_key(last)))
-        found = self._images(table, conditions)
-        return Page(found, sum(block.count for block in found), last)
+        above = [] if after is None else [(">", decode_key(after))]
+        last = self._boundary(table, above, rows)
+        between = above if last is None else [*above, ("<=", decode_key(last))]
+        found = self._images(table, between) if result is None else self._results(result, between)
+        return Page.of(found, last, rows if result is not None and last is not None else None)
 
     def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
         """See `PageReader.find`."""
         found: list[Block] = []
         for key in keys:
-            found += self._images(table, [_compare(table, "=", key)])
+            found += self._images(table, [("=", key)])
         return found
 
     def estimate(self, table: Table) -> int:
@@ -53,44 +57,64 @@ class SqlitePages:
         """See `PageReader.close`."""
         self._held.discard()
 
-    def _boundary(self, table: Table, conditions: Sequence[str], rows: int) -> bytes | None:
-        query = f"{self._select(key_only(table), conditions)} LIMIT 1 OFFSET {rows - 1}"
+    def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
+        query = f"{self._select(key_only(table), above)} LIMIT 1 OFFSET {rows - 1}"
         for (key,) in self._read(query, table):
             return bytes(key)
         return None
 
-    def _images(self, table: Table, conditions: Sequence[str]) -> list[Block]:
-        # All at once: an open read keeps the application from writing, outside of WAL mode.
-        images = self._read(self._select(table, conditions), table)
-        parts = LineParts.of(table)
+    def _images(self, table: Table, bounds: Sequence[Bound]) -> list[Block]:
+        return _lines(table, self._read(self._select(table, bounds), table))
 
-        def lines() -> Iterator[bytes]:
-            for (image,) in images:
-                yield mended(parts.head + image + parts.tail)
+    def _results(self, result: Result, bounds: Sequence[Bound]) -> list[Block]:
+        table = result.table
+        transforms = SqliteSql()
+        alias = transforms.alias(table)
+        query = transforms.select(
+            result,
+            condition=" AND ".join(_conditions(table, bounds, alias)),
+            tail=f"ORDER BY {_keys(table, alias)}",
+        )
+        try:
+            return _lines(table, self._connection().execute(query).fetchall())
+        except sqlite3.Error as error:
+            raise errors.of_sqlite(error) from error
 
-        return list(blocks(lines()))
-
-    def _select(self, table: Table, conditions: Sequence[str]) -> str:
+    def _select(self, table: Table, bounds: Sequence[Bound]) -> str:
+        conditions = _conditions(table, bounds, "s")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        keys = ", ".join(f"s.{catalog.quote(name)}" for name in table.key)
         return (
             f"SELECT {self._dialect.image('s', table.columns)}"
-            f" FROM {catalog.quote(table.name)} AS s{where} ORDER BY {keys}"
+            f" FROM {catalog.quote(table.name)} AS s{where} ORDER BY {_keys(table, 's')}"
         )
 
     def _read(self, query: str, table: Table) -> list[tuple[bytes]]:
-        connection: sqlite3.Connection = self._held.get()
-        connection.text_factory = bytes
+        """Read all at once: an open read may keep the application from writing."""
         try:
-            return connection.execute(query).fetchall()
+            return self._connection().execute(query).fetchall()
         except sqlite3.OperationalError as error:
             raise SourceUnavailable(f"reading table {table.name} failed: {error}") from error
 
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection = self._held.get()
+        connection.text_factory = bytes
+        return connection
 
-def _compare(table: Table, operator: str, key: Row) -> str:
-    names = ", ".join(f"s.{catalog.quote(name)}" for name in table.key)
-    values = ", ".join(_literal(key[name]) for name in table.key)
-    return f"({names}) {operator} ({values})"
+
+def _lines(table: Table, images: Sequence[tuple[bytes]]) -> list[Block]:
+    parts = LineParts.of(table)
+    return list(blocks(mended(parts.head + image + parts.tail) for (image,) in images))
+
+
+def _keys(table: Table, alias: str) -> str:
+    return ", ".join(f"{alias}.{catalog.quote(name)}" for name in table.key)
+
+
+def _conditions(table: Table, bounds: Sequence[Bound], alias: str) -> list[str]:
+    return [
+        f"({_keys(table, alias)}) {operator} ({', '.join(_literal(key[n]) for n in table.key)})"
+        for operator, key in bounds
+    ]
 
 
 def _literal(value: object) -> str:

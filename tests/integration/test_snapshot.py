@@ -44,6 +44,12 @@ def copied(source: Database) -> int:
     return int(found or 0)
 
 
+def wait_until_more_is_copied(source: Database) -> None:
+    """Wait until another page is."""
+    before = copied(source)
+    wait_until(lambda: copied(source) > before, 60, "more is copied")
+
+
 def assert_equal(source: Database, target: Database) -> None:
     """Both hold the same rows."""
     for table in TABLES:
@@ -61,9 +67,8 @@ def test_tables_are_copied_while_they_are_written_to(
     chance = random.Random(3)
     with Writers(source.engine, 20_000) as writers:
         for _ in range(3):
-            before = copied(source)
             with Running(replicator, "snapshot", "all", "--rate", "4000"):
-                wait_until(lambda known=before: copied(source) > known, 60, "more is copied")
+                wait_until_more_is_copied(source)
                 time.sleep(chance.random() * 0.5)  # it is killed at the end
         assert 0 < copied(source) < 20_000
         assert "goes on where it was" in replicator.ok("snapshot", "all")
