@@ -19,16 +19,18 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a transform cannot run: one of its `columns`, or its `where` (`column` is empty then)."""
+    """Why a transform cannot run. `key` is its part of the configuration: `where`, or
+    `columns` and maybe one of them.
+    """
 
     table: str
-    column: str
+    key: tuple[str, ...]
     message: str
     remedy: str = ""
 
     def place(self, table: str) -> tuple[str, ...]:
         """The key below the route, whose configuration calls the table so."""
-        return ("columns", table, self.column) if self.column else ("where", table)
+        return (self.key[0], table, *self.key[1:])
 
 
 @dataclass(frozen=True, slots=True)

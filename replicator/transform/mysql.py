@@ -16,7 +16,7 @@ from triggers.statements import execute
 _TABLE = "`outbox transform`"
 _TYPE = re.compile(r"(?P<base>\w+)(?:\((?P<sizes>[\d, ]+)\))?")
 _CUT = 80
-"""More than the digits of any decimal."""
+"""More than the digits of any number."""
 
 _CHARACTERS = {"tinytext": 255, "text": 65535, "mediumtext": (1 << 24) - 1, "longtext": 1 << 32}
 
@@ -26,6 +26,11 @@ class MysqlSql(SourceSql):
 
     def __init__(self, dialect: MysqlDialect) -> None:
         self._dialect = dialect
+
+    @property
+    def needs(self) -> str:
+        """See `SourceSql.needs`."""
+        return "GRANT CREATE TEMPORARY TABLES on the source's database to the replicator's account"
 
     def quote(self, name: str) -> str:
         """See `SourceSql.quote`."""
@@ -70,7 +75,7 @@ class MysqlSql(SourceSql):
 
     def _value(self, column: Column, member: str, image: str) -> str:
         if self._dialect.name == "mysql":
-            if column.kind is Kind.DECIMAL:
+            if column.kind in (Kind.DECIMAL, Kind.FLOAT):
                 return _number(column.name, image)
             member = f"IF(JSON_TYPE({member}) = 'NULL', NULL, JSON_UNQUOTE({member}))"
         match column.kind:
@@ -89,7 +94,7 @@ class MysqlSql(SourceSql):
 
 
 def _number(name: str, image: str) -> str:
-    """A decimal member, with all its digits: MySQL reads numbers of JSON text as doubles."""
+    """A number with all its digits: MySQL reads those of JSON text as doubles, and not exactly."""
     # The quotes of a member's name are the only ones that are not escaped and follow these.
     text = f"CAST({image} AS BINARY)"
     keys = [f"{before}{_json_string(name)}: " for before in ("{", ", ")]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from replicator.errors import describe
 from replicator.transform.model import Problem, Result, Transform, choose_key, passed_on_key
 from replicator.transform.source_sql import SourceSql
 from triggers.model import Table
@@ -30,7 +32,11 @@ def resolve(
     problems = list(sql.find_problems(connection, table, transform))
     if problems:
         return None, problems
-    columns = sql.describe(connection, table, transform)
+    try:
+        columns = sql.describe(connection, table, transform)
+    except DBAPIError as error:
+        part = "where" if transform.columns is None else "columns"
+        return None, [Problem(table.name, (part,), describe(error), sql.needs)]
     key = choose_key(table, transform, target_keys)
     keeps_key = set(key) == set(passed_on_key(table, transform))
     expressions = transform.columns or {}
@@ -43,7 +49,7 @@ def resolve(
         problems = [
             Problem(
                 table.name,
-                name,
+                ("columns", name),
                 f"the target's key {name} is computed from columns that may change, and changes"
                 " do not hold the old row from which the old key could be computed",
                 remedy,

@@ -20,6 +20,11 @@ class SourceSql(ABC):
     session: Sequence[str] = ()
     """Statements for a session in which `select` prints values as the wire format wants them."""
 
+    @property
+    def needs(self) -> str:
+        """What is most often missing where the server refuses only the description."""
+        return ""
+
     @abstractmethod
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -97,11 +102,11 @@ class SourceSql(ABC):
         for name, expression in (transform.columns or {}).items():
             error = self._error(connection, self._probe(table, f"(\n{expression}\n)"))
             if error:
-                yield Problem(table.name, name, error)
+                yield Problem(table.name, ("columns", name), error)
         if transform.where is not None:
             error = self._error(connection, self._probe(table, "1", transform.where))
             if error:
-                yield Problem(table.name, "", error)
+                yield Problem(table.name, ("where",), error)
 
     def depends_on_key(self, connection: Connection, table: Table, expression: str) -> bool:
         """Tell whether an expression needs no column of the row but the key's."""
@@ -111,8 +116,9 @@ class SourceSql(ABC):
     def describe(
         self, connection: Connection, table: Table, transform: Transform
     ) -> tuple[Column, ...]:
-        """The columns of a transform that has no problems."""
+        """The columns of a transform that has no problems; does what its evaluation will need."""
         if transform.columns is None:
+            self.types(connection, f"SELECT * FROM {self.rows(table)} AS {self.alias(table)}")
             return table.columns
         listed = ", ".join(
             f"(\n{text}\n) AS {self.quote(name)}" for name, text in transform.columns.items()

@@ -77,6 +77,13 @@ class People:
     def write(self, *statements: str) -> None:
         execute(self.source, *statements)
 
+    def parked(self) -> list[str]:
+        """The errors of dead letters."""
+        schema = "outbox." if self.source.dialect.name == "postgresql" else ""
+        with self.source.connect() as connection:
+            errors = connection.execute(sa.text(f"SELECT error FROM {schema}outbox_dead_letter"))
+            return list(errors.scalars())
+
     def deliver(self) -> list[tuple[object, ...]]:
         self.replication.deliver()
         return content(self.target, "people")
@@ -191,10 +198,7 @@ def test_a_row_for_which_an_expression_fails_is_parked(
     delivered = people.deliver()
 
     assert [row[0] for row in delivered] == [n for n in range(1, 31) if n % 7 != 5]
-    schema = "outbox." if kind == "postgresql" else ""
-    with people.source.connect() as connection:
-        letters = connection.execute(sa.text(f"SELECT error FROM {schema}outbox_dead_letter"))
-        errors = letters.scalars().all()
+    errors = people.parked()
     assert len(errors) == 4
     assert all("the transform fails" in error for error in errors)
 
@@ -271,3 +275,54 @@ def test_check_says_what_is_wrong_with_each_expression(
     people.route(columns={"no": "id", "row_key": "id", "more": "name"})
     ((_, missing, _),) = problems()
     assert missing == "column more is missing in table people of the target"
+
+
+def test_truncate_spares_rows_that_others_may_own(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database("postgresql"),
+        make_database("sqlite"),
+        {"columns": {"row_key": "md5(name)", "state": "status"}},
+        "CREATE TABLE people (row_key TEXT PRIMARY KEY, state TEXT)",
+    )
+    people.write("INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)", "TRUNCATE person")
+
+    assert len(people.deliver()) == 1
+    assert "was emptied" in people.parked()[0]
+
+
+def test_truncate_empties_a_target_that_has_the_sources_key(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database("postgresql"),
+        make_database("sqlite"),
+        {"columns": {"no": "id", "state": "status"}},
+        "CREATE TABLE people (no INTEGER PRIMARY KEY, state TEXT)",
+    )
+    people.write("INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)", "TRUNCATE person")
+
+    assert people.deliver() == []
+
+
+def test_an_image_that_lacks_columns_is_parked(make_database: MakeDatabase, tmp_path: Path) -> None:
+    people = People(
+        tmp_path,
+        make_database("sqlite"),
+        make_database("sqlite"),
+        {"columns": {"no": "id", "who": "upper(name)"}},
+        "CREATE TABLE people (no INTEGER PRIMARY KEY, who TEXT)",
+    )
+    people.write(
+        "INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)",
+        "INSERT INTO person VALUES (2, CAST(x'ff' AS TEXT), 'b@x', 'ok', 1)",
+    )
+    assert people.deliver() == [(1, "ADA")]
+    assert people.parked() == ["not UTF-8: name"]
+
+    people.write("DELETE FROM person")
+    assert people.deliver() == []
+    assert people.parked() == ["not UTF-8: name"]
