@@ -40,6 +40,7 @@ def test_sample_loads(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.docs
 def test_there_is_a_sample_for_each_use_case() -> None:
+    assert (FOLDER / "examples" / "unified-users" / "replicator.toml") in SAMPLES
     assert {sample.stem for sample in SAMPLES} >= {
         "replicator.starter",
         "postgresql-to-mysql-and-backup",
