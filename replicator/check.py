@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -173,8 +173,8 @@ def _transforms(
         wanted = {table: tables[table] for table in configured if table in tables}
         try:
             problems = transforms.resolve(wanted)
-        except (TargetUnavailable, DeliveryStopped):
-            continue  # the target's own check tells
+        except (TargetUnavailable, DeliveryStopped):  # which the target's own check tells
+            problems = replace(transforms, target_keys=lambda _tables: {}).resolve(wanted)
         failed = {problem.table for problem in problems}
         seen[name.route, name.target] = {
             table: None if table in failed else found

@@ -274,7 +274,9 @@ def build_delivery(
 
     def tables() -> Mapping[str, Table]:
         captured = capture.tables()
-        return transforms.tables({name: captured[name] for name in names if name in captured})
+        seen = transforms.tables({name: captured[name] for name in names if name in captured})
+        transforms.require_old_rows()
+        return seen
 
     scheduled = until is None and not isinstance(route.schedule, Realtime)
     return Delivery(

@@ -14,6 +14,7 @@ from replicator.transform.reading import TransformingReader
 from replicator.transform.resolve import resolve
 from triggers.capture import Capture
 from triggers.model import Table
+from triggers.record import read_records
 
 TargetKeys = Callable[[Sequence[Table]], Mapping[str, Sequence[Sequence[str]]]]
 """Gives the keys of the tables' target tables, primary keys first, by source table."""
@@ -68,6 +69,19 @@ class RouteTransforms:
                 "\n  ".join(dict.fromkeys(p.remedy for p in problems if p.remedy)),
             )
         return self.seen(tables)
+
+    def require_old_rows(self) -> None:
+        """Refuse computed keys of tables whose triggers were not told yet to keep the old row."""
+        with self.capture.engine.connect() as connection:
+            records = read_records(connection, self.capture.outbox)
+        for name, result in self.results.items():
+            installed = records.get(name)
+            full = installed is not None and installed.options.get("before") == "full"
+            if not result.key_is_own and not full:
+                raise DeliveryStopped(
+                    f'the triggers of table {name} are not those of before = "full" yet',
+                    "replicator triggers install",
+                )
 
     def seen(self, tables: Mapping[str, Table]) -> Mapping[str, Table]:
         """The tables as targets are to see them, as far as they are resolved."""

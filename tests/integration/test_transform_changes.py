@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -34,19 +35,21 @@ class People:
         self,
         folder: Path,
         source: Database,
-        target: Database,
+        database: Database,
         route: dict[str, object],
         people: str,
         before: str = "full",
+        target: Mapping[str, object] | None = None,
     ) -> None:
         self.source = source.engine
-        self.target = target.engine
+        self.target = database.engine
         execute(self.source, CREATE)
         execute(self.target, people)
         self._table = "public.person" if source.kind == "postgresql" else "person"
         self._folder = folder
-        self._urls = (source.url, target.url)
-        self._before = before
+        self._url = source.url
+        self._target = target or sql(database.url)
+        self.before = before
         self.route(**route)
         self.replication.install()
 
@@ -57,11 +60,11 @@ class People:
             self._folder,
             sources={
                 "shop": {
-                    "url": self._urls[0],
-                    "tables": {table: {"before": self._before}},
+                    "url": self._url,
+                    "tables": {table: {"before": self.before}},
                 },
             },
-            targets={"crm": sql(self._urls[1])},
+            targets={"crm": self._target},
             routes=[
                 {
                     "name": "people",
@@ -222,6 +225,29 @@ def test_a_computed_key_needs_the_old_row(
     assert 'before = "full"' in error.hint
 
 
+def test_triggers_have_to_keep_the_old_row_already(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database("sqlite"),
+        make_database("sqlite"),
+        {"columns": {"row_key": "upper(name)"}},
+        "CREATE TABLE people (row_key TEXT PRIMARY KEY)",
+        before="key",
+    )
+    people.before = "full"
+    people.route(columns={"row_key": "upper(name)"})
+    people.write("INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)")
+
+    error = people.replication.run_once()["people/crm"]
+    assert isinstance(error, DeliveryStopped)
+    assert error.hint == "replicator triggers install"
+
+    people.replication.install()
+    assert people.deliver() == [("ADA",)]
+
+
 def test_sql_that_the_source_refuses_stops_the_delivery(
     kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
@@ -326,3 +352,37 @@ def test_an_image_that_lacks_columns_is_parked(make_database: MakeDatabase, tmp_
     people.write("DELETE FROM person")
     assert people.deliver() == []
     assert people.parked() == ["not UTF-8: name"]
+
+
+def test_files_get_results_and_deletions_of_what_leaves(
+    kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    people = People(
+        tmp_path,
+        make_database(kind),
+        make_database("sqlite"),
+        {"columns": {"who": CONCAT[kind], "no": "id"}, "where": "status <> 'draft'"},
+        "CREATE TABLE people (no INTEGER PRIMARY KEY)",
+        target={"type": "files", "url": "file:out", "name": "{table}_{batch}.csv"},
+    )
+    people.write(
+        "INSERT INTO person VALUES (1, 'Ada', 'a@x', 'ok', 1)",
+        "INSERT INTO person VALUES (2, 'Bob', 'b@x', 'ok', 1)",
+        "UPDATE person SET status = 'draft' WHERE id = 1",
+        "UPDATE person SET status = 'new' WHERE id = 2",
+        "DELETE FROM person WHERE id = 2",
+    )
+
+    people.replication.deliver()
+
+    (file,) = (tmp_path / "out").glob("*.csv")
+    lines = [line.split(",") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert lines[0] == ['"op"', '"who"', '"no"']
+    assert [(line[0], line[2]) for line in lines[1:]] == [
+        ('"I"', "1"),
+        ('"I"', "2"),
+        ('"D"', "1"),
+        ('"U"', "2"),
+        ('"D"', "2"),
+    ]
+    assert lines[2][1] == lines[4][1] == '"Bob|b@x"'

@@ -23,7 +23,7 @@ from replicator.transform.resolve import resolve
 from tests.conftest import MakeDatabase
 from tests.replication import execute, run_statement
 from tests.servers import Database, DatabaseKind
-from tests.types.columns import SampleTable
+from tests.types.columns import SampleColumn, SampleTable
 from tests.types.reading import SESSION
 from tests.types.samples import TABLES
 from tests.types.test_random import Drawn, row_of
@@ -177,6 +177,31 @@ def test_extremes(kind: DatabaseKind, table: SampleTable, make_database: MakeDat
 
         assert len(expected) > 0
         assert differences(source.of_changes(result), expected) == []
+
+
+NAMES = ("a b", "a.b", "$", "%s", ":x", 'say "x"', "ü", "select", "it's", "back\\slash", "a")
+"""Of columns. Each ends what another one begins with."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_names(kind: DatabaseKind, make_database: MakeDatabase) -> None:
+    database = make_database(kind)
+    names = [database.engine.dialect.identifier_preparer.quote_identifier(n) for n in NAMES]
+    names = [name.replace("%%", "%") for name in names]
+    expressions = tuple(f"'{number}'" for number in range(2))
+    table = SampleTable(
+        "odd",
+        (
+            *(SampleColumn(name, "VARCHAR(9)", "text", expressions) for name in names),
+            SampleColumn("a1", "DECIMAL(9,2)", "decimal", ("1.5",)),
+        ),
+    )
+    with source_of(database, table) as source:
+        result = source.transform()
+        values = {name: f"'v{place}'" for place, name in enumerate(names)}
+        source.write([values, values | {"a1": "1.25"}])
+
+        assert differences(source.of_changes(result), source.of_rows(result)) == []
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
