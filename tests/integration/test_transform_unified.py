@@ -111,7 +111,7 @@ def all_rows(engine: Engine, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(sa.text(query.replace(":", "\\:")))]
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(3_000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.torture)])
 def test_both_sources_end_up_in_one_table(
     count: int, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
