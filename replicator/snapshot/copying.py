@@ -14,7 +14,7 @@ import msgspec
 from replicator.change import Block, Change
 from replicator.pipeline.contract import Parked
 from replicator.pipeline.copying import WritePage
-from replicator.snapshot.letters import Letter, Letters, key_of
+from replicator.snapshot.letters import LOOKS, Letter, Letters, key_of
 from replicator.snapshot.record import Copies, CopyState, TableCopy
 from replicator.snapshot.results import find_results, read_page
 from replicator.sources.pages import FIRST_ROWS, Page, PageReader, decode_key
@@ -60,6 +60,7 @@ class TableCopies:
         self._coming: Future[Page] | None = None
         self._rows: dict[str, int] = {}  # of each table's next page
         self._paced_to = 0.0
+        self._passes: dict[int, int] = {}  # how many rows each look at the letters has helped
 
     def is_wanted(self) -> bool:
         """See `Copying.is_wanted`."""
@@ -94,6 +95,7 @@ class TableCopies:
                 return wrote
         if caught_up and self._look_again(tables, write):
             self._copies.finish()
+            self._passes.clear()
             self._looked_at = float("-inf")
         return wrote
 
@@ -154,13 +156,22 @@ class TableCopies:
             if table is None:
                 refused = dict.fromkeys((one.id for one in again), "the route has no such table")
             else:
-                refused = {one.id: one.error for one in again if one.is_final}
+                refused = {one.id: one.error for one in again if one.is_hopeless}
                 refused |= self._write_again(
                     table, [one for one in again if one.id not in refused], write
                 )
-            for letter in self._letters.settle(again, refused):
-                log.error("parked a row of table %s: %s", name, refused[letter.id])
+            park = {one.id for one in again if one.id in refused and self._is_final(one)}
+            for one in again:
+                self._passes[one.looks] = self._passes.get(one.looks, 0) + (one.id not in refused)
+                if one.id in park:
+                    log.error("parked a row of table %s: %s", name, refused[one.id])
+            self._letters.settle(again, refused, park)
         return not letters
+
+    def _is_final(self, letter: Letter) -> bool:
+        """Tell whether trying again has stopped to help any row."""
+        helped = self._passes.get(letter.looks - 1, 1)
+        return letter.is_hopeless or (letter.looks >= LOOKS and not helped)
 
     def _write_again(
         self, table: Table, letters: Sequence[Letter], write: WritePage

@@ -7,7 +7,7 @@ that has given it up. So such rows wait until all tables are copied; then they a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ from triggers.model import INCOMPLETE, Table
 from triggers.outbox import Outbox
 
 LOOKS = 5
-"""How often a row is tried again before it is parked for good."""
+"""How often a row is tried again at least before it is parked for good."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -38,10 +38,9 @@ class Letter:
     error: str
 
     @property
-    def is_final(self) -> bool:
-        """Whether reading the row again is of no use, or was tried often enough."""
-        lacks = INCOMPLETE in self.change.row or self.change.op == "T"
-        return lacks or self.looks >= LOOKS
+    def is_hopeless(self) -> bool:
+        """Whether reading the row again is of no use."""
+        return INCOMPLETE in self.change.row or self.change.op == "T"
 
 
 class Letters:
@@ -95,25 +94,23 @@ class Letters:
             for row, change in zip(rows, changes, strict=True)
         ]
 
-    def settle(self, looked_at: Sequence[Letter], refused: Mapping[int, str]) -> list[Letter]:
-        """Forget the letters that are written now, keep the others; return those parked."""
+    def settle(
+        self, looked_at: Sequence[Letter], refused: Mapping[int, str], park: Container[int]
+    ) -> None:
+        """Forget the letters that are written now; keep the others, or park them for good."""
         table = self._table
-        parked = []
         with self._writing.begin() as connection:
             for letter in looked_at:
                 mine = sa.and_(self._mine, table.c.change_id == letter.id)
                 if letter.id not in refused:
                     connection.execute(sa.delete(table).where(mine))
                     continue
-                state = LetterState.PARKED if letter.is_final else LetterState.COPYING
+                state = LetterState.PARKED if letter.id in park else LetterState.COPYING
                 connection.execute(
                     sa.update(table)
                     .where(mine)
                     .values(state=state.value, attempts=letter.looks + 1, error=refused[letter.id])
                 )
-                if letter.is_final:
-                    parked.append(letter)
-        return parked
 
 
 def key_of(table: Table, row: Row) -> bytes:

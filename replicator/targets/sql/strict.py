@@ -107,7 +107,8 @@ class StrictOrder:
         before = len(self._refused) + 1
         while 0 < len(self._refused) < before:
             before = len(self._refused)
-            for both, _refusal in list(self._refused.values()):
+            # Backwards: rows that each refer to the next one would pass one by one.
+            for both, _refusal in reversed(list(self._refused.values())):
                 self._write_one(both)
 
     def _exchange(self) -> bool:
