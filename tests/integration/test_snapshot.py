@@ -193,14 +193,14 @@ def test_a_backup_gets_a_base_copy(shop: CommandLine) -> None:
     assert "4,000 rows" in shop.ok("snapshot", "all", "--target", "backup")
     shop.sql("DELETE FROM item WHERE id > 1000")
     shop.ok("run", "--once")
-    shop.ok("restore", "backup/all", "--to", "sqlite:///restored.db")
+    shop.ok("restore", "backup/all", "--to", "sqlite:///restored.db", "--create")
     for table in ("person", "item"):
         assert content(shop, table, "restored.db") == content(shop, table, "shop.db")
 
 
 @pytest.mark.parametrize("wrong", [["nothing"], ["all", "--table", "x"], ["all", "--target", "y"]])
-def test_what_is_not_known(shop: CommandLine, wrong: list[str]) -> None:
-    done = shop.run("snapshot", *wrong)
+def test_what_is_not_known(tmp_path: Path, wrong: list[str]) -> None:
+    done = CommandLine(tmp_path, FILES).run("snapshot", *wrong)
     assert done.code == 2
     assert "unknown" in done.errors
 
