@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 BUSY_WAIT = 0.005
 """Seconds between looks while changes come."""
 
-IDLE_WAIT = 0.25
+IDLE_WAIT = 0.5
 """Seconds between looks when nothing has come for a while."""
 
 BUSY_FOR = 2.0

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 COPY_SECONDS = 2.0
 """How long copying goes on before rounds are delivered: changes are late by so much meanwhile."""
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 """Seconds between looks whether somebody wants tables copied."""
 
 LETTERS_AT_ONCE = 200

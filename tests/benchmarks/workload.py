@@ -59,7 +59,7 @@ def make_backlog(engine: Engine) -> None:
     insert = sa.text(f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({marks})")
     chosen: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
     update = sa.text(
-        f"UPDATE {TABLE} SET amount = amount + 1, changed_at = :at WHERE id IN :ids"
+        f"UPDATE {TABLE} SET amount = round(amount + 1, 2), changed_at = :at WHERE id IN :ids"
     ).bindparams(chosen)
     delete = sa.text(f"DELETE FROM {TABLE} WHERE id IN :ids").bindparams(chosen)
     with engine.connect() as connection:
