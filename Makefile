@@ -3,6 +3,8 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/pytest
+# One more than there are cores: many tests wait for servers.
+WORKERS := $(shell echo $$(($$(nproc) + 1)))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint format torture bench servers clean
@@ -14,7 +16,7 @@ demo: $(VENV)/installed ## the whole product on embedded SQLite, under a minute,
 	$(BIN)/replicator demo
 
 test: $(VENV)/installed-dev servers ## the tests, against real PostgreSQL, MariaDB and MySQL 8 servers
-	$(PYTEST) -n auto
+	$(PYTEST) -n $(WORKERS)
 
 check: lint test ## what CI runs: lint, types, layers, then the tests
 

@@ -36,7 +36,7 @@ _RING: list[tuple[DatabaseKind, DatabaseKind]] = [
     ("mariadb", "sqlite"),
 ]
 _CASES = [
-    *[pytest.param(*pair, 16 * MB, id=f"{pair[0]}-to-{pair[1]}-16") for pair in _RING],
+    *[pytest.param(*pair, 8 * MB, id=f"{pair[0]}-to-{pair[1]}-8") for pair in _RING],
     *[
         pytest.param(*pair, 64 * MB, marks=pytest.mark.torture, id=f"{pair[0]}-to-{pair[1]}-64")
         for pair in PAIRS

@@ -49,7 +49,7 @@ def rows_of(tables: Sequence[SampleTable]) -> SearchStrategy[list[Drawn]]:
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-@pytest.mark.parametrize("rows", [200, _LONG])
+@pytest.mark.parametrize("rows", [60, _LONG])
 @pytest.mark.parametrize(
     ("source", "target"), PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS]
 )
