@@ -6,6 +6,9 @@ PYTEST := $(BIN)/pytest
 # One more than there are cores: many tests wait for servers.
 WORKERS := $(shell echo $$(($$(nproc) + 1)))
 
+# Commands start in half the time when Python may keep what it has compiled.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint format torture bench servers clean
 
