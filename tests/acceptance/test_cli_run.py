@@ -122,7 +122,7 @@ def test_an_edited_configuration_is_applied(shop: CommandLine) -> None:
 
         text = shop.path.read_text().replace('"copy", "dorp"', '"copy", "archive"')
         shop.path.write_text(f'{text}\n[targets.archive]\ntype = "backup"\npath = "backup"\n')
-        wait_until(lambda: list(shop.folder.glob("backup/orders/*.gz")), 60)
+        wait_until(lambda: list(shop.folder.glob("backup/orders/current.jsonl")), 60)
         assert running.stop()[0] == 0
 
     assert "orders/drop is not in the configuration" in shop.ok("status")
