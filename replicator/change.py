@@ -15,6 +15,10 @@ from replicator.errors import SourceUnavailable
 
 T = TypeVar("T")
 
+json_encoder = msgspec.json.Encoder(decimal_format="number")
+encode = json_encoder.encode
+"""Make JSON of a wire value, a change or a row, keeping every digit."""
+
 Row = dict[str, Any]
 """Column name -> wire value: int, Decimal, str, bool, None or a list of these (wire-format.md)."""
 

@@ -149,7 +149,7 @@ def _handlers(
     canonical: Callable[[str], str],
     stop: Event | None,
 ) -> Handlers | None:
-    route = next(route for route in settings.routes if route.name == name.route)
+    route = settings.route(name.route)
     programs = {table: route.handler_of(table) for table in route.tables}
     if not any(programs.values()):
         return None
@@ -174,7 +174,7 @@ def _own_target(
     canonical: Callable[[str], str],
     handlers: Handlers | None,
 ) -> Target:
-    route = next(route for route in settings.routes if route.name == name.route)
+    route = settings.route(name.route)
     target = settings.targets[name.target]
     into = {canonical(table): other for table, other in route.into.items()}
     match target:
@@ -202,7 +202,7 @@ def route_transforms(
     settings: config.Config, capture: Capture, name: DeliveryName
 ) -> RouteTransforms:
     """Return what a delivery's route makes of its tables."""
-    route = next(route for route in settings.routes if route.name == name.route)
+    route = settings.route(name.route)
     target = settings.targets[name.target]
     canonical = capture.dialect.canonical
     configured = {canonical(table): table for table in route.tables}
@@ -267,14 +267,17 @@ def build_delivery(
     until: int | None = None,
 ) -> Delivery:
     """Make a delivery of an open source; see `Delivery` for `stop` and `until`."""
-    route = next(route for route in settings.routes if route.name == name.route)
+    route = settings.route(name.route)
     capture = source.capture
     names = [capture.dialect.canonical(table) for table in route.tables]
     transforms = route_transforms(settings, capture, name)
 
+    def captured() -> Mapping[str, Table]:
+        found = capture.tables()
+        return {name: found[name] for name in names if name in found}
+
     def tables() -> Mapping[str, Table]:
-        captured = capture.tables()
-        seen = transforms.tables({name: captured[name] for name in names if name in captured})
+        seen = transforms.tables(captured())
         transforms.require_old_rows()
         return seen
 
@@ -292,7 +295,15 @@ def build_delivery(
         until=until,
         windows=target_windows(settings, name.target),
         copying=(
-            _copying(source, name, names, transforms) if takes_pages(settings, name) else None
+            TableCopies(
+                Copies(source.engine, capture.outbox, name),
+                Letters(source.engine, capture.outbox, name),
+                lambda: open_pages(capture),
+                captured,
+                lambda: transforms.results,
+            )
+            if takes_pages(settings, name)
+            else None
         ),
     )
 
@@ -300,21 +311,3 @@ def build_delivery(
 def takes_pages(settings: config.Config, name: DeliveryName) -> bool:
     """Tell whether a delivery can copy tables in turns with its rounds."""
     return isinstance(settings.targets[name.target], config.SqlTarget)
-
-
-def _copying(
-    source: OpenSource, name: DeliveryName, names: Sequence[str], transforms: RouteTransforms
-) -> TableCopies:
-    capture = source.capture
-
-    def tables() -> Mapping[str, Table]:
-        captured = capture.tables()
-        return {name: captured[name] for name in names if name in captured}
-
-    return TableCopies(
-        Copies(source.engine, capture.outbox, name),
-        Letters(source.engine, capture.outbox, name),
-        lambda: open_pages(capture),
-        tables,
-        lambda: transforms.results,
-    )

@@ -169,7 +169,7 @@ class _Reading:
     def _delivery(
         self, name: DeliveryName, row: sa.Row[tuple[object, ...]] | None, dead_letters: int
     ) -> DeliveryStatus:
-        route = next(route for route in self._settings.routes if route.name == name.route)
+        route = self._settings.route(name.route)
         scheduled = not isinstance(route.schedule, Realtime)
         record = row._mapping if row is not None else {}
         progress = int(record.get("progress", 0))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
-from replicator.change import Block, Change, RawChange
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
+from replicator.change import Block, Change, RawChange, encode
 
 
 def block(changes: Sequence[Change]) -> Block:
     """Encode changes as one block."""
-    return Block.of([_encoder.encode(change) for change in changes])
+    return Block.of([encode(change) for change in changes])
 
 
 def in_blocks(changes: Sequence[Change], size: int) -> Iterator[Block]:

@@ -36,11 +36,11 @@ from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import DeliveryState
 from replicator.reach import describe_tables, reach_source
 from replicator.snapshot.base_copy import Interrupted, take_base_copy
-from replicator.snapshot.order import parents_first
 from replicator.snapshot.record import CopyState, TableCopy
 from replicator.snapshot.run import Situation, Watched, watch
 from replicator.sources import open_pages
 from triggers.model import Table
+from triggers.order import parents_first
 
 
 def snapshot(

@@ -233,6 +233,10 @@ class Config(Section):
         """The file that this was read from."""
         return self._path
 
+    def route(self, name: str) -> Route:
+        """Return the route of a name that is in the file."""
+        return next(route for route in self.routes if route.name == name)
+
     @model_validator(mode="after")
     def _tell_places(self, info: ValidationInfo) -> Self:
         self._path = info.context

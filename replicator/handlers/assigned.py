@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from replicator.change import Block, Change
+from replicator.change import Block, Change, encode
 from replicator.errors import DeliveryStopped, describe
 from replicator.handlers.containing import contained
 from replicator.handlers.contract import Context, Handler
@@ -23,8 +22,6 @@ from replicator.pipeline.contract import DeliveryName, Parked
 from triggers.model import Table
 
 log = logging.getLogger(__name__)
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class Handlers:
@@ -101,7 +98,7 @@ class Handlers:
                 continue
             changes = zip(takers, block.changes(), strict=True)
             for taker, group in groupby(changes, key=lambda pair: pair[0]):
-                lines = [_encoder.encode(change) for _taker, change in group]
+                lines = [encode(change) for _taker, change in group]
                 yield taker, Block.of(lines)
 
     def deliver(self, program: Program, changes: Sequence[Change]) -> list[Parked]:

@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from replicator.change import Change
+from replicator.change import Change, encode
 from replicator.errors import DeliveryStopped, TargetUnavailable
 from replicator.handlers.contract import Context
 from replicator.handlers.process import Process
 from replicator.handlers.program import ExecProgram
 from replicator.handlers.stderr import clean
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class ExecHandler:
@@ -44,8 +40,8 @@ class ExecHandler:
         """Hand over a batch and wait for the answer; what it refuses is parked."""
         assert self._process is not None
         self._batch += 1
-        lines = [_encoder.encode(change) for change in changes]
-        lines.append(_encoder.encode({"batch": self._batch}))
+        lines = [encode(change) for change in changes]
+        lines.append(encode({"batch": self._batch}))
         self._failed = True
         line, complete = self._process.ask(b"\n".join(lines) + b"\n", self._seconds)
         answer = _answer(line)

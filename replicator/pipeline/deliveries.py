@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from replicator.change import encode
 from replicator.pipeline.contract import (
     DeliveryName,
     Outcome,
@@ -239,7 +239,7 @@ class Deliveries:
                         "change_id": item.change.id,
                         "batch_no": work.reached.batch_no,
                         "table_name": item.change.table,
-                        "change": _encode(item.change),
+                        "change": encode(item.change).decode(),
                         "error": item.error,
                         "attempts": 1,
                         "state": state.value,
@@ -272,10 +272,6 @@ class Deliveries:
     def _update(self, **values: object) -> None:
         with self._writing.begin() as connection:
             connection.execute(sa.update(self._outbox.delivery).where(self._mine).values(**values))
-
-
-def _encode(change: object) -> str:
-    return msgspec.json.Encoder(decimal_format="number").encode(change).decode()
 
 
 def _read_plan(text: str, epoch: str) -> Round:

@@ -10,7 +10,7 @@ from itertools import chain
 
 import msgspec
 
-from replicator.change import Block, Change, Operation
+from replicator.change import Block, Change, Operation, encode
 from replicator.errors import ReplicatorError
 from replicator.targets.backup.archive import Archive
 from replicator.targets.backup.base import Base
@@ -19,7 +19,6 @@ from replicator.targets.backup.record import (
     RoundStart,
     SegmentHeader,
     TableRecord,
-    encoder,
 )
 from replicator.targets.backup.segment import Item
 from triggers.model import Table
@@ -101,7 +100,7 @@ class RestorePlan:
 
     def _truncations(self) -> list[bytes]:
         names = self.tables if self.wish.replace else ()
-        return [encoder.encode(Change(0, name, "T", None, None, None, "")) for name in names]
+        return [encode(Change(0, name, "T", None, None, None, "")) for name in names]
 
     def _selected(self) -> Iterator[list[bytes]]:
         for item in _items(self.archive, self.base):

@@ -9,9 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import groupby
 from operator import attrgetter
 
-import msgspec
-
-from replicator.change import Block, Change
+from replicator.change import Block, Change, encode
 from replicator.pipeline.contract import Parked
 from replicator.pipeline.copying import WritePage
 from replicator.snapshot.letters import LOOKS, Letter, Letters, key_of
@@ -32,8 +30,6 @@ LOOK_SECONDS = 2.0
 LETTERS_AT_ONCE = 200
 
 CLOSE_SECONDS = 2.0
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class TableCopies:
@@ -193,7 +189,7 @@ class TableCopies:
             for key, row in images.items()
             if key not in there
         ]
-        blocks = [*found, *([Block.of([_encode(change) for change in gone])] if gone else [])]
+        blocks = [*found, *([Block.of([encode(change) for change in gone])] if gone else [])]
         rows = sum(block.count for block in blocks)
         refused: list[Parked] = []
         write(blocks, rows, lambda parked: refused.extend(parked))

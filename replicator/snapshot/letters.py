@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from replicator.change import Change, Row, decode_changes
+from replicator.change import Change, Row, decode_changes, encode
 from replicator.pipeline.contract import DeliveryName, Parked
 from replicator.pipeline.deliveries import LetterState
 from triggers.engine import for_writing
@@ -24,8 +24,6 @@ from triggers.outbox import Outbox
 
 LOOKS = 5
 """How often a row is tried again at least before it is parked for good."""
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Letters:
                         "change_id": change.id,
                         "batch_no": 0,
                         "table_name": change.table,
-                        "change": _encode(change).decode(),
+                        "change": encode(change).decode(),
                         "error": item.error,
                         "attempts": 1,
                         "state": LetterState.COPYING.value,
@@ -115,4 +113,4 @@ class Letters:
 
 def key_of(table: Table, row: Row) -> bytes:
     """What tells rows of a table apart, as text."""
-    return _encode({name: row[name] for name in table.key})
+    return encode({name: row[name] for name in table.key})

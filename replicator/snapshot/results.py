@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-import msgspec
-
-from replicator.change import Block, Change, Row
+from replicator.change import Block, Change, Row, encode
 from replicator.snapshot.letters import key_of
 from replicator.sources.pages import PAGE_ROWS, Page, PageReader
 from replicator.transform.evaluation import RowRefused
 from replicator.transform.model import Result
 from triggers.model import INCOMPLETE, Table
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def read_page(
@@ -34,7 +30,7 @@ def read_page(
         marked: Row = dict.fromkeys(result.key, name)
         marked[INCOMPLETE] = f"the transform fails: {refused}"
         change = Change(0, table.name, "I", None, marked, None, "")
-        return Page([Block.of([_encode(change)])], 1, last)
+        return Page([Block.of([encode(change)])], 1, last)
 
 
 def find_results(reader: PageReader, result: Result, keys: Container[bytes]) -> list[Block]:
@@ -45,7 +41,7 @@ def find_results(reader: PageReader, result: Result, keys: Container[bytes]) -> 
     while True:
         page = read_page(reader, result.table, after, PAGE_ROWS, result)
         found += [
-            _encode(change)
+            encode(change)
             for block in page.blocks
             for change in block.changes()
             if INCOMPLETE not in change.row and key_of(seen, change.row) in keys

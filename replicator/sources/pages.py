@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-import msgspec
-
-from replicator.change import Block, Decoder, Row
+from replicator.change import Block, Decoder, Row, encode
 from replicator.pipeline.reader import blocks
 from replicator.transform.model import Result
 from triggers.model import Column, Table
@@ -25,7 +23,6 @@ FIRST_ROWS = 500
 Bound = tuple[str, Row]
 """An operator, and the key with which rows are compared by it."""
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _decoder = Decoder(Row)
 
 
@@ -81,7 +78,7 @@ def decode_key(key: bytes) -> Row:
 
 def encode_key(row: Row) -> bytes:
     """Encode a key as JSON."""
-    return _encode(row)
+    return encode(row)
 
 
 def key_only(table: Table) -> Table:
@@ -105,7 +102,7 @@ class LineParts:
     def of(cls, table: Table) -> LineParts:
         """The parts for rows of a table that are read now."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-        return cls(b"[0," + _encode(table.name) + b',"I",null,', f',null,"{now}"]'.encode())
+        return cls(b"[0," + encode(table.name) + b',"I",null,', f',null,"{now}"]'.encode())
 
     def blocks(self, images: Iterator[bytes]) -> list[Block]:
         """Make blocks of images."""

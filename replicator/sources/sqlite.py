@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-import msgspec
 from sqlalchemy import Engine
 
-from replicator.change import Block
+from replicator.change import Block, encode
 from replicator.errors import SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
@@ -24,7 +23,6 @@ SPAN = 20_000
 BEFORE, AFTER = 3, 4
 """Places of the images in a line."""
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 QUERY = """
 SELECT '[' || id || ',' || json_quote(table_name) || ',"' || op || '",'
@@ -83,7 +81,7 @@ def _without_broken_text(line: bytes) -> bytes:
             for name in broken:
                 del image[name]
             image[INCOMPLETE] = f"not UTF-8: {', '.join(broken)}"
-    return _encode(change)
+    return encode(change)
 
 
 def _is_broken(value: object) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw
 
-from replicator.change import Block, Decoder, Row
+from replicator.change import Block, Decoder, Row, encode
 from replicator.errors import DeliveryStopped, SourceUnavailable
 from replicator.pipeline.ranges import Range
 from replicator.pipeline.reader import ChangeReader
@@ -31,7 +31,6 @@ TRUNCATED = "the source's table was emptied: which rows of the target were its o
 
 decode_lines = msgspec.json.Decoder(list[Line]).decode
 _decode_row = Decoder(Row).decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class TransformingReader:
@@ -72,7 +71,7 @@ class TransformingReader:
                 else:
                     passed.append(line)
             if passed:
-                yield Block(_encode(passed), len(passed))
+                yield Block(encode(passed), len(passed))
 
     def close(self) -> None:
         """See `ChangeReader.close`."""
@@ -205,7 +204,7 @@ class _Images:
                 "it could be set aside if `columns` held more than the key",
             )
         marked: Row = dict.fromkeys(key, f"change {line.id}")
-        return self._made(line, "U", None, Raw(_encode({**marked, INCOMPLETE: reason})))
+        return self._made(line, "U", None, Raw(encode({**marked, INCOMPLETE: reason})))
 
     def _made(self, line: Line, op: str, before: Raw | None, after: Raw | None) -> Line:
         return Line(

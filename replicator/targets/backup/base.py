@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from replicator.change import Change, Row
+from replicator.change import Change, Row, json_encoder
 from replicator.targets.backup.compression import SUFFIXES, Compression
 from replicator.targets.backup.record import (
     INVALID,
@@ -25,7 +25,6 @@ from replicator.targets.backup.record import (
     SegmentError,
     TableRecord,
     encode,
-    encoder,
 )
 from replicator.targets.backup.segment import (
     CompressedFile,
@@ -152,7 +151,7 @@ class BaseWriter:
                 changes.append(
                     Change(self._number, self._table.name, "I", None, row, None, self._begun)
                 )
-            lines = encoder.encode_lines(changes)
+            lines = json_encoder.encode_lines(changes)
             self._open().add(lines)
             self._rows += len(changes)
             self._size += len(lines)

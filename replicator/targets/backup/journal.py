@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from replicator.change import Block
+from replicator.change import Block, json_encoder
 from replicator.targets.backup.record import (
     INVALID,
     JournalHeader,
@@ -24,7 +24,6 @@ from replicator.targets.backup.record import (
     TableRecord,
     decode,
     encode,
-    encoder,
 )
 from replicator.targets.backup.segment import JOURNAL, Item, check_version, damaged
 from replicator.targets.files.folder import Folder, explained
@@ -219,7 +218,7 @@ class Journal:
                 count = 0
                 for block in blocks:
                     changes = block.changes()
-                    lines = encoder.encode_lines(changes)
+                    lines = json_encoder.encode_lines(changes)
                     for name in dict.fromkeys(change.table for change in changes):
                         if name in tables and known.get(name) != tables[name]:
                             known[name] = tables[name]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from replicator.change import json_encoder
 from replicator.errors import ReplicatorError
 from triggers.model import Table
 
@@ -87,7 +88,6 @@ class Trailer(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="r
 Header = SegmentHeader | JournalHeader | BaseHeader
 Record = Header | TableRecord | RoundStart | RoundEnd | Trailer
 
-encoder = msgspec.json.Encoder(decimal_format="number")
 INVALID = (msgspec.MsgspecError, UnicodeDecodeError)
 """What `decode` raises for a line that is no record."""
 
@@ -96,7 +96,7 @@ _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 def encode(record: Record) -> bytes:
     """Return a record as a line."""
-    return encoder.encode(record) + b"\n"
+    return json_encoder.encode(record) + b"\n"
 
 
 def decode(line: bytes) -> Record:

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
-
-from replicator.change import Block, Change, decode_changes
+from replicator.change import Block, Change, decode_changes, encode
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName, Outcome, Park, Parked, Progress, Round
 from replicator.targets.files.folder import Folder
@@ -31,7 +29,6 @@ from replicator.targets.files.store import Store
 from triggers.model import Table
 
 _PARK_AT_ONCE = 1000
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class FilesTarget:
@@ -114,7 +111,7 @@ class FilesTarget:
             if pending:
                 park(pending)
                 parked += len(pending)
-                kept.extend((_encoder.encode(p.change).decode(), p.error) for p in pending)
+                kept.extend((encode(p.change).decode(), p.error) for p in pending)
                 pending.clear()
 
         with ExitStack() as stack:

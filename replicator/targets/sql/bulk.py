@@ -7,7 +7,8 @@ from collections.abc import Hashable, Mapping
 from msgspec import Raw
 
 from replicator.targets.sql.chunk import Effects, NetEffect
-from replicator.targets.sql.dialect import Dialect, Refused
+from replicator.targets.sql.conversion import Refused
+from replicator.targets.sql.dialect import Dialect
 from replicator.targets.sql.plan import TablePlan
 
 

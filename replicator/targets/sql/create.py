@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from replicator.targets.sql.dialect import DataDefinition, Dialect, TargetColumn
 from triggers.model import Column, ForeignKey, Table
+from triggers.order import parents_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def create_tables(
     created: set[str] = set()
     statements: list[str] = []
     later: list[str] = []
-    for table in _parents_first(tables):
+    for table in parents_first(tables):
         created.add(table.name)
         links = _links(table, tables, names)
         at_once = [
@@ -108,21 +109,3 @@ def _clause(link: _Link, definition: DataDefinition) -> str:
 
 def _names(columns: Sequence[str], definition: DataDefinition) -> str:
     return ", ".join(map(definition.quote, columns))
-
-
-def _parents_first(tables: Sequence[Table]) -> list[Table]:
-    by_name = {table.name: table for table in tables}
-    ordered: list[Table] = []
-    seen: set[str] = set()
-
-    def visit(table: Table) -> None:
-        if table.name not in seen:
-            seen.add(table.name)
-            for key in table.foreign_keys:
-                if key.table in by_name:
-                    visit(by_name[key.table])
-            ordered.append(table)
-
-    for table in tables:
-        visit(table)
-    return ordered

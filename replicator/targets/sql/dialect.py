@@ -10,8 +10,6 @@ from sqlalchemy import Engine
 
 from replicator.pipeline.contract import Progress
 from replicator.targets.sql.conversion import Conversion
-from replicator.targets.sql.conversion import Converter as Converter
-from replicator.targets.sql.conversion import Refused as Refused
 from replicator.targets.sql.policy import Tally
 from triggers.model import Column
 

@@ -8,7 +8,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from replicator.errors import ReplicatorError
-from replicator.targets.sql.dialect import DataDefinition, Dialect, Refused
+from replicator.targets.sql.conversion import Refused
+from replicator.targets.sql.dialect import DataDefinition, Dialect
 from replicator.targets.sql.mysql import MySQLDefinition, MySQLDialect
 from replicator.targets.sql.mysql.failures import judge as judge_mysql
 from replicator.targets.sql.postgresql import PostgreSQLDefinition, PostgreSQLDialect

@@ -17,7 +17,8 @@ from replicator.handlers import Program
 from replicator.handlers.assigned import Handlers
 from replicator.handlers.containing import HandlerFailed
 from replicator.pipeline.contract import Parked
-from replicator.targets.sql.dialect import Dialect, Refused
+from replicator.targets.sql.conversion import Refused
+from replicator.targets.sql.dialect import Dialect
 from replicator.targets.sql.engines import Judge
 from replicator.targets.sql.strict import Written
 from triggers.engine import DRIVERS

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from msgspec import Raw
 
 from replicator.change import RawChange, Row
-from replicator.targets.sql.conversion import Refused
-from replicator.targets.sql.dialect import Converter, Shape, Step, TargetColumn, TargetTable, Values
+from replicator.targets.sql.conversion import Converter, Refused
+from replicator.targets.sql.dialect import Shape, Step, TargetColumn, TargetTable, Values
 from replicator.targets.sql.images import ColumnMissing, Columns, to_row
 from triggers.model import INCOMPLETE, Kind, Table
 

@@ -9,7 +9,8 @@ from replicator.change import Change, RawChange
 from replicator.pipeline.contract import Parked
 from replicator.targets.sql.bulk import BulkWriter
 from replicator.targets.sql.chunk import Chunk, net_effect
-from replicator.targets.sql.dialect import Dialect, Refused
+from replicator.targets.sql.conversion import Refused
+from replicator.targets.sql.dialect import Dialect
 from replicator.targets.sql.plan import TablePlan
 
 SMALL = 20

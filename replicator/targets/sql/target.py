@@ -22,7 +22,7 @@ from replicator.pipeline.contract import (
     Round,
 )
 from replicator.targets.sql.chunk import cut
-from replicator.targets.sql.dialect import Refused
+from replicator.targets.sql.conversion import Refused
 from replicator.targets.sql.engines import definition_for, dialect_for, judge_for
 from replicator.targets.sql.handled import HandledWriter, RoundTransaction
 from replicator.targets.sql.matching import match

@@ -8,7 +8,8 @@ from replicator.change import Change
 from replicator.pipeline.contract import Parked
 from replicator.targets.sql.bulk import BulkWriter
 from replicator.targets.sql.chunk import Chunk
-from replicator.targets.sql.dialect import Dialect, Refused
+from replicator.targets.sql.conversion import Refused
+from replicator.targets.sql.dialect import Dialect
 from replicator.targets.sql.plan import TablePlan
 from replicator.targets.sql.strict import SMALL, StrictOrder, Written
 

@@ -6,7 +6,7 @@ import pymysql
 import pytest
 
 from replicator.errors import DeliveryStopped, TargetUnavailable
-from replicator.targets.sql.dialect import Refused
+from replicator.targets.sql.conversion import Refused
 from replicator.targets.sql.mysql.failures import judge
 
 

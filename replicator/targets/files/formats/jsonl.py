@@ -6,14 +6,10 @@ import codecs
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from replicator.change import Operation, Row
+from replicator.change import Operation, Row, json_encoder
 from replicator.targets.files.formats.layout import FileColumn, Layout, Values
 from replicator.targets.files.formats.options import ValueOptions
 from replicator.targets.files.formats.refusal import Unfit
-
-_json = msgspec.json.Encoder(decimal_format="number")
 
 
 def _escapes(error: UnicodeError) -> tuple[str, int]:
@@ -58,7 +54,7 @@ class JsonWriter:
         ]
         objects = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         try:
-            return _json.encode_lines(objects).decode()
+            return json_encoder.encode_lines(objects).decode()
         except UnicodeError:
             raise Unfit("half of a surrogate pair, which is no character") from None
 

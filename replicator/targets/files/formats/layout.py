@@ -8,9 +8,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from operator import itemgetter
 from typing import Any
 
-import msgspec
-
-from replicator.change import Operation, Row
+from replicator.change import Operation, Row, encode
 from replicator.errors import DeliveryStopped
 from replicator.targets.files.formats.options import (
     OPERATIONS,
@@ -22,7 +20,6 @@ from replicator.targets.files.formats.refusal import Unfit
 from replicator.targets.files.formats.time_pattern import TimePattern
 from triggers.model import Kind, Table
 
-_json = msgspec.json.Encoder(decimal_format="number")
 _NUMBERS = frozenset({int, Decimal})
 _FRACTIONS = frozenset({Kind.DECIMAL, Kind.FLOAT})
 _ROUNDING = Context(prec=200_000, rounding=ROUND_HALF_UP)  # digits: more than any engine has
@@ -137,7 +134,7 @@ def _column(name: str, entry: ColumnOptions, kind: Kind, values: ValueOptions) -
             return values.false or "false"
         if isinstance(value, (int, Decimal)):
             return number(value)
-        return _json.encode(value).decode()
+        return encode(value).decode()
 
     digits = None if formed else _written_out if kind is Kind.DECIMAL else str
     return FileColumn(name, entry.column, kind, entry, text, pattern is None, digits, formed)

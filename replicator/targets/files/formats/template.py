@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from jinja2 import StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from replicator.change import Operation, Row
+from replicator.change import Operation, Row, encode
 from replicator.errors import DeliveryStopped
 from replicator.targets.files.formats.layout import FileColumn, Layout
 from replicator.targets.files.formats.options import TemplateOptions, ValueOptions
 from replicator.targets.files.formats.refusal import Unfit
 from triggers.model import Table
 
-_json = msgspec.json.Encoder(decimal_format="number")
 _LINE = frozenset({"row", "op", "table", "columns"})
 _HEAD = frozenset({"table", "columns"})
 _FOOT = frozenset({"table", "columns", "count"})
@@ -140,13 +138,13 @@ def environment(values: ValueOptions) -> ImmutableSandboxedEnvironment:
             return values.false or "false"
         if isinstance(value, Decimal):
             return format(value, "f")
-        return _json.encode(value).decode() if isinstance(value, list) else value
+        return encode(value).decode() if isinstance(value, list) else value
 
     sandbox = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, keep_trailing_newline=True, finalize=shown
     )
     del sandbox.filters["random"], sandbox.globals["lipsum"]
-    sandbox.filters["json"] = lambda value: _json.encode(value).decode()
+    sandbox.filters["json"] = lambda value: encode(value).decode()
     sandbox.filters["csv"] = lambda value: '"' + str(shown(value)).replace('"', '""') + '"'
     return sandbox
 

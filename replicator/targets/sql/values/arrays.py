@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
+from replicator.change import encode
 from replicator.targets.sql.conversion import Conversion
 from replicator.targets.sql.values.characters import text_check
 from replicator.targets.sql.values.holding import Arrays, Documents, Holding, Texts
 from replicator.targets.sql.values.outcome import after, converted, exact, refused
 from triggers.model import Column
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def from_array(column: Column, holding: Holding) -> Conversion:
@@ -39,7 +36,7 @@ def array_literal(value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """A value as JSON text, decimals with all their digits."""
-    return _encode(value).decode()
+    return encode(value).decode()
 
 
 PRINTED = {

@@ -1,4 +1,4 @@
-"""In which order tables are copied."""
+"""In which order tables are created and filled."""
 
 from __future__ import annotations
 
