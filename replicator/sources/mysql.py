@@ -1,8 +1,7 @@
 """Reading changes out of MySQL and MariaDB.
 
-The driver takes several microseconds for each row of a result, whatever is in it. So the server
-joins neighbouring lines with GROUP_CONCAT, which drops lines and cuts texts when the result gets
-too long. Only a group that is proven too short for that is used; others are read line by line.
+The server joins neighbouring lines. Only a group that is proven too short to be cut is used; others
+are read line by line.
 """
 
 from __future__ import annotations
@@ -19,13 +18,10 @@ from replicator.errors import SourceUnavailable
 from replicator.pipeline import ranges
 from replicator.pipeline.ranges import Range
 from replicator.pipeline.reader import BLOCK_BYTES, blocks
-from replicator.sources.connection import DriverConnection
+from replicator.sources.mysql_session import LONGEST, JoiningSession
 
 SPAN = 500
 """Ids that one statement covers at most."""
-
-LONGEST = 4 << 20
-"""Bytes of joined lines that GROUP_CONCAT is allowed to return."""
 
 OTHERS = 4 << 10
 """More than what a line takes besides its images: two names of 255 characters, escaped, and so on.
@@ -49,7 +45,7 @@ class MysqlReader:
     """See `ChangeReader`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._connection = DriverConnection(engine)
+        self._session = JoiningSession(engine)
 
     def read(self, ids: Sequence[Range], tables: Sequence[str]) -> Iterator[Block]:
         """See `ChangeReader.read`."""
@@ -60,18 +56,12 @@ class MysqlReader:
 
     def close(self) -> None:
         """See `ChangeReader.close`."""
-        self._connection.discard()
+        self._session.discard()
 
     def _blocks(self, ids: Sequence[Range], tables: list[str]) -> Iterator[Block]:
-        connection: Connection[Cursor] = self._connection.get()
-        connection.autocommit(True)
+        connection = self._session.connection()
+        packet = self._session.packet
         with connection.cursor() as cursor:
-            # A slow target leaves rows unread for longer than the default minute.
-            cursor.execute("SET SESSION net_write_timeout = 3600")
-            cursor.execute("SELECT @@max_allowed_packet")
-            ((packet,),) = cursor.fetchall()
-            longest = min(packet, LONGEST)
-            cursor.execute("SET SESSION group_concat_max_len = %s", (longest,))
             joins = True
             for first, last in ranges.split(ids, SPAN):
                 if joins:
@@ -80,7 +70,7 @@ class MysqlReader:
                     if not count:
                         continue
                     size += count * OTHERS
-                    joins = size < longest
+                    joins = size < self._session.longest
                     if joins:
                         yield Block.of([lines.encode()], count)
                         continue

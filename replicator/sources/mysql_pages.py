@@ -1,8 +1,7 @@
 """Reading tables of MySQL and MariaDB page by page.
 
-As in `mysql`, the server joins rows with GROUP_CONCAT, which cuts what gets too long. A page is
-only used when it is shorter than that and has as many rows as were counted; else it is read row by
-row.
+The server joins rows. A page is only used when it is shorter than what is cut and has as many rows
+as were counted; else it is read row by row.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from sqlalchemy import Engine
 
 from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
-from replicator.sources.connection import DriverConnection
-from replicator.sources.mysql import LONGEST
+from replicator.sources.mysql_session import JoiningSession
 from replicator.sources.pages import Bound, LineParts, Page, decode_key, key_columns, key_only
 from replicator.transform import errors
 from replicator.transform.model import Result
@@ -36,9 +34,8 @@ class MysqlPages:
     """See `PageReader`."""
 
     def __init__(self, engine: Engine, dialect: MysqlDialect) -> None:
-        self._held = DriverConnection(engine)
+        self._session = JoiningSession(engine)
         self._dialect = dialect
-        self._longest = 0
 
     def page(
         self, table: Table, after: bytes | None, rows: int, result: Result | None = None
@@ -70,7 +67,7 @@ class MysqlPages:
             " WHERE table_schema = DATABASE() AND table_name = %s"
         )
         try:
-            with self._connection().cursor() as cursor:
+            with self._session.connection().cursor() as cursor:
                 cursor.execute(query, (table.name,))
                 row = cursor.fetchone()
         except (pymysql.Error, OSError) as error:
@@ -79,21 +76,7 @@ class MysqlPages:
 
     def close(self) -> None:
         """See `PageReader.close`."""
-        self._longest = 0
-        self._held.discard()
-
-    def _connection(self) -> Connection[Cursor]:
-        connection: Connection[Cursor] = self._held.get()
-        if not self._longest:
-            connection.autocommit(True)
-            with connection.cursor() as cursor:
-                cursor.execute("SET SESSION net_write_timeout = 3600")
-                cursor.execute("SELECT @@max_allowed_packet")
-                ((packet,),) = cursor.fetchall()
-                longest = min(packet, LONGEST)
-                cursor.execute("SET SESSION group_concat_max_len = %s", (longest,))
-            self._longest = longest
-        return connection
+        self._session.discard()
 
     def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
         image = self._dialect.image("s", key_only(table))
@@ -101,7 +84,7 @@ class MysqlPages:
             f"SELECT CONCAT({image}, '') FROM {_rows(table, _conditions(table, above))}"
             f" ORDER BY {_keys(table)} LIMIT 1 OFFSET {rows - 1}"
         )
-        with self._connection().cursor() as cursor:
+        with self._session.connection().cursor() as cursor:
             cursor.execute(query)
             row = cursor.fetchone()
         return None if row is None else row[0].encode()
@@ -112,7 +95,7 @@ class MysqlPages:
         rows = _rows(table, conditions)
         between = parts.tail + b"," + parts.head
         separator = catalog.text(between.decode())
-        connection = self._connection()
+        connection = self._session.connection()
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT GROUP_CONCAT({image} SEPARATOR {separator}), COUNT(*) FROM {rows}"
@@ -122,7 +105,7 @@ class MysqlPages:
             return []
         lines = (joined or "").encode()
         # Images are flat objects: what stands between two of them occurs in none.
-        if len(lines) < self._longest - 8 and lines.count(between) + 1 == count:
+        if len(lines) < self._session.longest - 8 and lines.count(between) + 1 == count:
             return [Block.of([parts.head + lines + parts.tail], count)]
         return parts.blocks(_streamed(connection, f"SELECT CONCAT({image}, '') FROM {rows}"))
 
@@ -136,7 +119,7 @@ class MysqlPages:
             tail=f"ORDER BY {_keys(table, alias)}",
         )
         try:
-            return LineParts.of(table).blocks(_streamed(self._connection(), query))
+            return LineParts.of(table).blocks(_streamed(self._session.connection(), query))
         except (pymysql.Error, OSError) as error:
             self.close()
             raise errors.of_mysql(error) from error

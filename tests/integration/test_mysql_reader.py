@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from replicator.sources.mysql import LONGEST, SPAN, MysqlReader
+from replicator.sources.mysql import SPAN, MysqlReader
+from replicator.sources.mysql_session import LONGEST
 from tests.conftest import MakeDatabase
 from tests.servers import DatabaseKind
 from triggers.capture import Capture
