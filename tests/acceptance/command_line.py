@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.program import Done, run_program
 from tests.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -39,15 +39,6 @@ targets = ["copy", "drop"]
 """
 
 
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    errors: str
-
-
 class CommandLine:
     """Runs commands in a folder of its own, with a configuration file there."""
 
@@ -58,19 +49,10 @@ class CommandLine:
 
     def run(self, *arguments: str, stdin: str = "", **environment: str) -> Done:
         """Run a command to its end."""
-        done = subprocess.run(
-            _line(arguments),
-            cwd=self.folder,
-            env=_environment(environment),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = run_program(arguments, self.folder, _environment(environment), stdin, _SECONDS)
         if "--verbose" not in arguments:
-            assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+            assert "Traceback" not in done.errors, done.errors
+        return done
 
     def ok(self, *arguments: str, **environment: str) -> str:
         """Run a command that must succeed; return what it printed."""
