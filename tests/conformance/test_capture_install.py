@@ -331,7 +331,7 @@ def test_two_installations_at_once(source: CaptureSource) -> None:
 
 def test_no_change_is_lost_while_triggers_are_replaced(source: CaptureSource) -> None:
     """Writers run while the options change again and again; each change is logged once."""
-    writers, repeats = 4, 20
+    writers, repeats = 4, 8
     kinds = cycle(
         as_specs(
             [
