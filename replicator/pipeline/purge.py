@@ -38,14 +38,14 @@ def purge(engine: Engine, outbox: Outbox, stop: threading.Event) -> int:
     while not stop.is_set():
         with writing.begin() as connection:
             rows = _give_up_batches(connection, outbox)
-        for row in rows:
-            for first, last in ranges.split(ranges.decode(row.ids), SPAN):
-                with writing.begin() as connection:
-                    removed += connection.execute(
-                        sa.delete(change).where(change.c.id.between(first, last))
-                    ).rowcount
-                if stop.is_set():
-                    return removed
+        ids = ranges.merge(ids for row in rows for ids in ranges.decode(row.ids))
+        for first, last in ranges.split(ids, SPAN):
+            with writing.begin() as connection:
+                removed += connection.execute(
+                    sa.delete(change).where(change.c.id.between(first, last))
+                ).rowcount
+            if stop.is_set():
+                return removed
         if not rows:
             break
         with writing.begin() as connection:

@@ -99,7 +99,10 @@ def test_ids_are_not_taken_again_by_an_old_innodb_that_restarts(innodb_item: Ite
     assert item.batches()[-1] == [4]
 
 
-def test_a_purge_that_is_told_to_stop_goes_on_another_time(item: Item) -> None:
+def test_a_purge_that_is_told_to_stop_goes_on_another_time(
+    item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replicator.pipeline.purge.SPAN", 1)
     seal_each(item, 1, 2, 3, 4)
     item.finish(item.delivery("only"), 4)
 
