@@ -47,7 +47,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, DBAPIError) and error.orig is not None:
         arguments = error.orig.args
         text = str(arguments[-1] if arguments else error.orig)
-        return f"{type(error.orig).__name__}: {_first_line(text)}"
+        return _first_line(text) or type(error.orig).__name__
     return f"{type(error).__name__}: {_first_line(str(error))}"
 
 

@@ -81,7 +81,7 @@ def replicator(
 ) -> None:
     """Copy every committed change of a database, exactly once, to other databases and files.
 
-    The usual order: init, check, triggers install, tables create, run, status.
+    The usual order: init, check, triggers install, tables create, snapshot, run, status.
 
     Exit codes: 0 done, 1 a problem was found, 2 wrong usage or configuration, 3 a system that is
     needed cannot be reached.

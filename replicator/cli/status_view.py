@@ -107,6 +107,11 @@ def _notes(source: SourceStatus) -> Iterator[Text]:
             )
         if delivery.state == "stopped":
             yield Text(f"  mend that, then: replicator resume {delivery.route} {delivery.target}")
+    if any(delivery.dead_letters for delivery in source.deliveries):
+        yield Text.assemble(
+            (f"source {source.name}: ", "bold"),
+            "dead letters are rows that a target refused; its table outbox_dead_letter tells why",
+        )
     for unknown in source.unknown_deliveries:
         yield Text.assemble(
             (f"source {source.name}: ", "bold"),

@@ -10,7 +10,10 @@ from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries, DeliveryState
 from replicator.reach import reach_sources
 
-_DONE = {DeliveryState.PAUSED: "paused", DeliveryState.RUNNING: "resumed"}
+_DONE = {
+    DeliveryState.PAUSED: "paused; a running replicator ends what it is writing within seconds",
+    DeliveryState.RUNNING: "resumed",
+}
 
 
 def switch(
@@ -29,8 +32,11 @@ def switch(
             delivery = DeliveryName(route_name, name)
             record = Deliveries(source.engine, source.capture.outbox, delivery)
             record.register()
+            before = record.read().state
             record.set_state(state)
-            say(f"{delivery}: {_DONE[state]}")
+            held = before in (DeliveryState.PAUSED, DeliveryState.STOPPED)
+            same = before is state or (state is DeliveryState.RUNNING and not held)
+            say(f"{delivery}: {f'was {before.value} already' if same else _DONE[state]}")
 
 
 def _unknown(what: str, name: str, known: list[str]) -> WrongUsage:

@@ -90,6 +90,8 @@ def parse_database_url(text: str, folder: Path) -> URL:
 
 def parse_drop_url(text: str, folder: Path) -> DropUrl:
     """Read the URL of a drop; a relative `file:` path is in `folder`. Raises `InvalidValue`."""
+    if ":" not in text:
+        raise InvalidValue("is not a URL", f"a folder is written file:{text}")
     match _scheme(text, ":"):
         case "file":
             return _folder_url(text, folder)

@@ -51,6 +51,9 @@ COPYING_WAIT = 0.05
 RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.2, max=30)
 """Seconds before another try: a random share of 0.2, 0.4, 0.8 ... up to 30."""
 
+TOLD_AT_ONCE = 10
+"""How many parked changes are told one by one; all are in the source's record."""
+
 ATTEMPTS_ONCE = 6
 """Tries of a delivery that is not to wait for better times (`run --once`)."""
 
@@ -108,6 +111,7 @@ class Delivery:
         self._moved_at = 0.0
         self._held = threading.Event()  # paused or stopped, as the source's record says
         self._leased = False
+        self._stands_by = False  # while another replicator holds the lease
 
     def run(self) -> None:
         """Deliver until told to stop; never raises."""
@@ -129,6 +133,8 @@ class Delivery:
             while not self._stop.is_set() and not self._finished():
                 try:
                     retrying(self._step)
+                    if self.error is not None and self._feed is not None:
+                        log.info("%s: works again", self.name)
                     self.error = None
                 except Exception as error:  # noqa: BLE001 - told, recorded, and waited out
                     self._give_up(error)
@@ -222,8 +228,14 @@ class Delivery:
         holder = self._record.lease_owner()
         gone = [holder] if holder is not None and owner.is_gone(holder) else []
         if not self._record.take_lease(self._owner, gone):
+            if not self._stands_by:
+                log.info("%s: another replicator delivers (%s), this one waits", self.name, holder)
+            self._stands_by = True
             self._follow()
             return None
+        if self._stands_by:
+            log.info("%s: taken over", self.name)
+        self._stands_by = False
         self._leased = True
         recorded = self._record.read()
         if recorded.state is DeliveryState.PAUSED:
@@ -326,8 +338,11 @@ class Delivery:
                 self._record.park(work, parked, LetterState.COPYING)
                 return
             self._record.park(work, parked)
-            for item in parked:
-                log.error("%s: parked change %d: %s", self.name, item.change.id, item.error)
+            for item in parked[:TOLD_AT_ONCE]:
+                where = f"{item.change.table}, change {item.change.id}"
+                log.error("%s: %s parked: %s", self.name, where, item.error)
+            if len(parked) > TOLD_AT_ONCE:
+                log.error("%s: %d more parked", self.name, len(parked) - TOLD_AT_ONCE)
 
         return park
 

@@ -114,6 +114,7 @@ class TableCopies:
         pool = self._pool = self._pool or ThreadPoolExecutor(1, "pages")
         copied = copy.copied
         if copy.state is CopyState.WAITING:
+            self._letters.discard_written(table.name)
             self._copies.begin(table.name, reader.estimate(table))
 
         result = self._results().get(table.name)

@@ -22,6 +22,8 @@ from triggers.engine import for_writing
 from triggers.model import INCOMPLETE, Table
 from triggers.outbox import Outbox
 
+_IDS_AT_ONCE = 500
+
 LOOKS = 5
 """How often a row is tried again at least before it is parked for good."""
 
@@ -92,6 +94,24 @@ class Letters:
             for row, change in zip(rows, changes, strict=True)
         ]
 
+    def discard_written(self, table: str) -> None:
+        """Forget what was parked of a table's rows: the copy that begins reads all of them.
+
+        Deletions stay: rows that are in the target alone are not met by a copy.
+        """
+        letter = self._table
+        mine = sa.and_(
+            self._mine,
+            letter.c.table_name == table,
+            letter.c.state == LetterState.PARKED.value,
+        )
+        with self._writing.begin() as connection:
+            rows = connection.execute(sa.select(letter.c.change_id, letter.c.change).where(mine))
+            ids = [row.change_id for row in rows if _op(row.change) in ("I", "U")]
+            for start in range(0, len(ids), _IDS_AT_ONCE):
+                some = letter.c.change_id.in_(ids[start : start + _IDS_AT_ONCE])
+                connection.execute(sa.delete(letter).where(mine, some))
+
     def settle(
         self, looked_at: Sequence[Letter], refused: Mapping[int, str], park: Container[int]
     ) -> None:
@@ -109,6 +129,11 @@ class Letters:
                     .where(mine)
                     .values(state=state.value, attempts=letter.looks + 1, error=refused[letter.id])
                 )
+
+
+def _op(change: str) -> str:
+    [decoded] = decode_changes([change.encode()])
+    return decoded.op
 
 
 def key_of(table: Table, row: Row) -> bytes:

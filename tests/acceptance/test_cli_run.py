@@ -144,7 +144,8 @@ def test_pause_and_resume(shop: CommandLine) -> None:
     with Running(shop) as running:
         shop.sql("INSERT INTO orders VALUES (1, 2.5)")
         _wait_for_orders(shop, 1)
-        assert shop.ok("pause", "orders", "copy") == "orders/copy: paused\n"
+        assert shop.ok("pause", "orders", "copy").startswith("orders/copy: paused")
+        assert shop.ok("pause", "orders", "copy") == "orders/copy: was paused already\n"
         assert [delivery["state"] for delivery in _deliveries(shop)] == ["paused", "running"]
         shop.ok("resume", "orders")
 

@@ -113,7 +113,7 @@ def test_good_server_url(url: str, expected: ServerUrl, shown: str) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("out", "is not a URL (a URL begins with its scheme, such as postgresql://)"),
+        ("out", "is not a URL (a folder is written file:out)"),
         ("sftp://u:hunter2@h/x", "the URL holds a password (give it in the key `password`)"),
         ("sftp://h/x", "the URL names no user (write scheme://user@host:port/folder)"),
         ("ftp:out", "the URL names no host (write scheme://user@host:port/folder)"),

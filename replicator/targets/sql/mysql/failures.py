@@ -60,6 +60,26 @@ _STOPPED = {
     2059: _LOGIN,
     1064: "",
 }
+_WORDS = {
+    1040: "too many connections",
+    1045: "access denied",
+    1048: "NULL in a column that has none",
+    1053: "it is shutting down",
+    1062: "duplicate key",
+    1130: "access denied from this host",
+    1153: "larger than max_allowed_packet",
+    1205: "a lock was not given in time",
+    1213: "deadlock",
+    1216: "a row that it refers to is missing",
+    1217: "other rows refer to it",
+    1264: "out of range",
+    1406: "too long",
+    1451: "other rows refer to it",
+    1452: "a row that it refers to is missing",
+    2003: "cannot connect",
+    2006: "the connection is gone",
+    2013: "the connection broke",
+}
 _CONSTRAINT = re.compile(r"CONSTRAINT [`']?([^`']+)[`']?", re.DOTALL)
 _KEY = re.compile(r".*for key '([^']*)'\s*$", re.DOTALL)
 _COLUMN = re.compile(r".*(?:for column|Column|Field) (\S*?) ?(?:at row \d+|cannot be null|doesn't)")
@@ -80,13 +100,18 @@ def judge(error: pymysql.Error | DBAPIError) -> Refused | ReplicatorError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     number = cause.args[0] if cause is not None and cause.args else None
     if not isinstance(number, int):
-        return TargetUnavailable(f"MySQL: {type(cause).__name__}")
+        return TargetUnavailable(f"server: {type(cause).__name__}")
     message = str(cause.args[1]) if cause is not None and len(cause.args) > 1 else ""
     if number in _REFUSED:
-        return Refused(f"MySQL: error {number}{_rule(message)}", unique=number in _UNIQUE)
+        return Refused(f"{_name(number)}{_rule(message)}", unique=number in _UNIQUE)
     if number in _STOPPED:
-        return DeliveryStopped(f"MySQL: error {number}{_place(number, message)}", _STOPPED[number])
-    return TargetUnavailable(f"MySQL: error {number}")
+        return DeliveryStopped(f"{_name(number)}{_place(number, message)}", _STOPPED[number])
+    return TargetUnavailable(_name(number))
+
+
+def _name(number: int) -> str:
+    words = _WORDS.get(number)
+    return f"server error {number}" + (f" ({words})" if words else "")
 
 
 def _rule(message: str) -> str:
