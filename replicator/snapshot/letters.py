@@ -92,6 +92,16 @@ class Letters:
             for row, change in zip(rows, changes, strict=True)
         ]
 
+    def count(self) -> int:
+        """Return how many rows wait to be looked at again."""
+        table = self._table
+        query = sa.select(sa.func.count()).where(
+            self._mine, table.c.state == LetterState.COPYING.value
+        )
+        with self._engine.connect() as connection:
+            found: int = connection.execute(query).scalar_one()
+            return found
+
     def settle(
         self, looked_at: Sequence[Letter], refused: Mapping[int, str], park: Container[int]
     ) -> None:
