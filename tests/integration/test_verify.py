@@ -11,8 +11,7 @@ import pytest
 
 from tests.acceptance.command_line import CommandLine, Done, Running
 from tests.conftest import MakeDatabase
-from tests.load.planted import TABLES, Planted, Writers, create, fill, plant
-from tests.load.tables_in_use import rows_of
+from tests.load.planted import TABLES, Planted, Writers, content, create, fill, plant
 from tests.replication import Replication, sql
 from tests.servers import Database, DatabaseKind
 
@@ -66,15 +65,12 @@ def test_exactly_the_differences_are_found_and_mended(
     create(source)
     fill(source.engine, ROWS)
     line = prepared(source, target, tmp_path / "route")
-    assert line.run("verify", "all").code == 0
     planted = plant(target.engine, ROWS, random.Random(37))
     with Writers(source.engine, ROWS) as writers:
         done = line.run("verify", "all", "--json")
         assert found(done) == planted
         assert done.code == 1
         with Running(line, "run"):
-            done = line.run("verify", "all", "--json")
-            assert found(done) == planted
             mended = line.run("verify", "all", "--json", "--repair")
             assert found(mended) == {}
             assert mended.code == 0
@@ -83,4 +79,4 @@ def test_exactly_the_differences_are_found_and_mended(
     line.ok("run", "--once")
     assert line.run("verify", "all").code == 0
     for table in TABLES:
-        assert rows_of(target.engine, table) == rows_of(source.engine, table)
+        assert content(target.engine, table) == content(source.engine, table)

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -134,6 +136,23 @@ def plant(engine: Engine, rows: int, chance: random.Random) -> Planted:
             planted["word", word] = ("extra", ())
     assert len(planted) == 37
     return planted
+
+
+def content(engine: Engine, table: str) -> list[tuple[object, ...]]:
+    """All rows, in one form for every engine, in an order that is the same everywhere."""
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text(f"SELECT * FROM {table}"))
+        return sorted(tuple(map(_plain, row)) for row in rows)
+
+
+def _plain(value: object) -> str:
+    match value:
+        case datetime():
+            return value.replace(tzinfo=None).isoformat(" ", "microseconds")
+        case Decimal() | float() | int():
+            return f"{value:.2f}"
+        case _:
+            return repr(value)
 
 
 def execute_one(connection: Connection, statement: str) -> None:
