@@ -152,7 +152,10 @@ class MysqlPages:
         connection = self._session.connection()
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT GROUP_CONCAT({image} SEPARATOR {separator}), COUNT(*) FROM {rows}"
+                # As text: of a JSON value that is chosen among several, MySQL's GROUP_CONCAT makes
+                # one anew, and reads its decimals as doubles.
+                f"SELECT GROUP_CONCAT(CONCAT({image}, '') SEPARATOR {separator}), COUNT(*)"
+                f" FROM {rows}"
             )
             ((joined, count),) = cursor.fetchall()
         if not count:

@@ -33,6 +33,8 @@ class Confirmed:
 
     findings: Sequence[Finding]
     why_undecided: str = ""
+    is_stuck: bool = False
+    """Whether the delivery does not go on, so that nothing can be decided for now."""
 
 
 def confirm(
@@ -42,9 +44,9 @@ def confirm(
     waiting = {encode(finding.key): finding.key for finding in candidates}
     found: list[Finding] = []
     wait = FIRST_WAIT
-    why = ""
+    why, is_stuck = "", False
     for _ in range(ROUNDS):
-        if not waiting or why:
+        if not waiting or is_stuck:
             break
         hot: dict[bytes, Row] = {}
         keys = list(waiting)
@@ -53,19 +55,19 @@ def confirm(
             try:
                 still, changed = _look(pair, some, flight)
             except NoProgress as error:
-                why = str(error)
+                why, is_stuck = str(error), True
                 hot |= {key: waiting[key] for key in keys[start:]}
                 break
             found += still
             hot |= changed
         waiting = hot
-        if waiting and not why and stop.wait(wait):
+        if waiting and not is_stuck and stop.wait(wait):
             raise Interrupted
         wait = min(2 * wait, LONGEST_WAIT)
-    if waiting and not why:
+    if waiting and not is_stuck:
         why = f"{len(waiting):,} rows changed each of the {ROUNDS} times that they were looked at"
     found += [Finding(pair.table.name, Kind.UNDECIDED, key) for key in waiting.values()]
-    return Confirmed(found, why)
+    return Confirmed(found, why, is_stuck)
 
 
 def _at_once(pair: TablePair, keys: Sequence[bytes]) -> int:

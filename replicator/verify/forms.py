@@ -33,7 +33,7 @@ from triggers.model import Column, Kind, Table
 Forms = tuple[Form, Form]
 """Of the source's column, and of the target's."""
 
-_SORTED = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.UUID, Kind.DECIMAL)
+_SORTED = (Kind.DATE, Kind.UUID)
 """Kinds that PostgreSQL sorts the same way everywhere, whatever the collation."""
 
 _SPELLED = (Form.NUMBER, Form.BOOLEAN, Form.TEXT, Form.BYTES, Form.DATE)

@@ -61,7 +61,7 @@ def open_comparison(
     into = {canonical(table): other for table, other in route.into.items()}
     url = target.connection_url()
     examiner = examiner_for(url)
-    reader = open_pages(capture)
+    reader, finder = open_pages(capture), open_pages(capture)
     sealer = source.sealer()
     try:
         examiner.connect(make_engine(url, poolclass=NullPool, hide_parameters=True), None)
@@ -84,6 +84,7 @@ def open_comparison(
                     transforms.results.get(plan.source.name),
                     plan,
                     reader,
+                    finder,
                     examiner,
                     finds_extra=plan.source.name not in shared,
                 )
@@ -102,6 +103,7 @@ def open_comparison(
     finally:
         sealer.close()
         reader.close()
+        finder.close()
         examiner.close()
 
 

@@ -28,6 +28,7 @@ AT_ONCE = 5_000
 class TablePair:
     """One table of one delivery. `result` is what a transform makes of it.
 
+    `reader` goes through the table; `finder` reads single rows, maybe at the same time.
     `finds_extra`: rows of the target that the source lacks are looked for.
     """
 
@@ -35,6 +36,7 @@ class TablePair:
     result: Result | None
     plan: TablePlan
     reader: PageReader
+    finder: PageReader
     examiner: Examiner
     finds_extra: bool
 
@@ -57,7 +59,7 @@ class TablePair:
 
     def look(self, keys: Mapping[bytes, Row]) -> list[Finding]:
         """Compare what source and target hold now, for these keys."""
-        images = images_of(find_rows(self.reader, self.table, self.result, keys))
+        images = images_of(find_rows(self.finder, self.table, self.result, keys))
         there = {key_of(self.seen, to_row(image)) for image in images}
         absent = [row for key, row in keys.items() if key not in there]
         found = self.compare(images)

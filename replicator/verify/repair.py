@@ -34,6 +34,8 @@ def mend(
 
     Raises `NoProgress` when nobody does it, and `Interrupted`: then it is done later.
     """
+    if not findings:
+        return
     engine, outbox = source.engine, source.capture.outbox
     letters = Letters(engine, outbox, name)
     letters.add(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from replicator import config
 from replicator.change import encode
@@ -56,50 +57,52 @@ def verify(
             f"replicator snapshot {name.route} shows how far that is; verify when it is done",
         )
     with open_comparison(settings, source, name, wish.tables, stop) as comparison:
-        return [_verify_table(source, comparison, p, wish, stop, tell) for p in comparison.pairs]
+        pairs = comparison.pairs
+        reports = [_compare(comparison, pair, wish.rate, stop, tell) for pair in pairs]
+        if wish.repair:
+            _mend(source, comparison, reports, stop)
+        for pair, report in zip(pairs, reports, strict=True):
+            parked = parked_keys(source.engine, source.capture.outbox, name, pair.seen)
+            report.findings = [
+                replace(found, is_parked=encode(found.key) in parked) for found in report.findings
+            ]
+        return reports
 
 
-def _verify_table(
-    source: OpenSource,
+def _compare(
     comparison: Comparison,
     pair: TablePair,
-    wish: Wish,
+    rate: int | None,
     stop: threading.Event,
     tell: Tell,
 ) -> TableReport:
     began = time.monotonic()
     name, table = comparison.name, pair.table.name
-    pace = Pace(f"{name} {table}", pair.reader.estimate(pair.table), wish.rate, stop, tell)
+    pace = Pace(f"{name} {table}", pair.reader.estimate(pair.table), rate, stop, tell)
     walk, method, notes = _way(comparison, pair, pace)
     report = TableReport(name, table, comparison.into[table], method, notes)
     candidates: list[Finding] = []
 
-    def settle() -> None:
+    def settle() -> bool:
+        """Look at the candidates again; return whether it makes sense to go on."""
         confirmed = confirm(pair, candidates, comparison.flight, stop)
         report.findings += confirmed.findings
         candidates.clear()
         if confirmed.why_undecided:
             report.notes.append(f"undecided: {confirmed.why_undecided}")
+        return not confirmed.is_stuck and len(report.findings) < MOST_FINDINGS
 
     for found in walk.findings():
         candidates += found
-        if len(candidates) >= FIRST_CONFIRMED:
-            settle()
-        if len(report.findings) >= MOST_FINDINGS:
+        if len(candidates) >= FIRST_CONFIRMED and not settle():
             report.notes.append(
-                f"given up after {MOST_FINDINGS:,} rows: replicator snapshot {name.route}"
-                f" --table {table} copies the table anew"
+                f"given up after {len(report.findings):,} rows, the rest is not compared; many"
+                f" rows are mended faster by replicator snapshot {name.route} --table {table}"
             )
             break
-    settle()
+    else:
+        settle()
     report.rows = pace.rows
-    if wish.repair:
-        _mend(source, comparison, pair, report, stop)
-    outbox = source.capture.outbox
-    parked = parked_keys(source.engine, outbox, name, pair.seen)
-    report.findings = [
-        replace(finding, is_parked=encode(finding.key) in parked) for finding in report.findings
-    ]
     report.seconds = time.monotonic() - began
     return report
 
@@ -122,22 +125,24 @@ def _way(
 def _mend(
     source: OpenSource,
     comparison: Comparison,
-    pair: TablePair,
-    report: TableReport,
+    reports: Sequence[TableReport],
     stop: threading.Event,
 ) -> None:
     """Mend what can be, and look again at exactly that."""
-    wrong = [f for f in report.findings if f.kind is not Kind.UNDECIDED and not f.refused]
-    if not wrong:
-        return
+    wrong = [[f for f in report.findings if _is_mendable(f)] for report in reports]
     try:
-        mend(source, comparison.name, wrong, stop)
+        mend(source, comparison.name, list(chain.from_iterable(wrong)), stop)
     except NoProgress as error:
-        report.notes.append(f"not mended: {error}")
-        return
-    confirmed = confirm(pair, wrong, comparison.flight, stop)
-    report.mended = len(wrong) - len(confirmed.findings)
-    if confirmed.why_undecided:
-        report.notes.append(f"undecided: {confirmed.why_undecided}")
-    kept: Sequence[Finding] = [f for f in report.findings if f not in wrong]
-    report.findings = [*kept, *confirmed.findings]
+        for report in reports:
+            report.notes.append(f"maybe not mended: {error}")
+    for pair, report, findings in zip(comparison.pairs, reports, wrong, strict=True):
+        confirmed = confirm(pair, findings, comparison.flight, stop)
+        report.mended = len(findings) - len(confirmed.findings)
+        if confirmed.why_undecided:
+            report.notes.append(f"undecided: {confirmed.why_undecided}")
+        kept = [finding for finding in report.findings if not _is_mendable(finding)]
+        report.findings = [*kept, *confirmed.findings]
+
+
+def _is_mendable(finding: Finding) -> bool:
+    return finding.kind is not Kind.UNDECIDED and not finding.refused

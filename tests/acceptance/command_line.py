@@ -53,6 +53,8 @@ class CommandLine:
 
     def __init__(self, folder: Path, text: str = SHOP) -> None:
         self.folder = folder
+        self.seconds = _SECONDS
+        """How long a command may take."""
         self.path = folder / "replicator.toml"
         self.path.write_text(text, encoding="utf-8")
 
@@ -65,7 +67,7 @@ class CommandLine:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=self.seconds,
             check=False,
         )
         if "--verbose" not in arguments:
