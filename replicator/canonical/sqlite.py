@@ -33,8 +33,10 @@ def digest(fields: Sequence[Field], rows: str) -> str:
     return f"SELECT replicator_digest({parts}) FROM {rows}"
 
 
-def read_digest(found: str | bytes) -> Digest:
-    """The digest out of the query's only value."""
+def read_digest(found: str | bytes | None) -> Digest:
+    """The digest out of the query's only value; an aggregate that never saw a row is NULL."""
+    if found is None:
+        return Digest(0, 0, 0)
     printed = found.decode() if isinstance(found, bytes) else found
     return Digest(*map(int, printed.split(",")))
 
