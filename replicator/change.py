@@ -100,12 +100,12 @@ class Decoder(Generic[T]):
         self._kind = kind
         self._decode = msgspec.json.Decoder(kind, float_hook=Decimal).decode
 
-    def decode(self, data: bytes) -> T:
+    def decode(self, data: bytes | msgspec.Raw) -> T:
         """Decode one JSON value. Raises `msgspec.DecodeError` for anything else."""
         try:
             return self._decode(data)
         except msgspec.ValidationError:  # has no hook for integers
-            value = json.loads(data, parse_int=_integer, parse_float=Decimal)
+            value = json.loads(bytes(data), parse_int=_integer, parse_float=Decimal)
             return msgspec.convert(value, self._kind)
 
 

@@ -24,6 +24,7 @@ from replicator.cli.snapshot import snapshot
 from replicator.cli.status import status
 from replicator.cli.tables import app as tables
 from replicator.cli.triggers import app as triggers
+from replicator.cli.verify import verify
 
 
 def _print_version(wanted: bool) -> None:
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "status": status,
     "pause": pause,
     "resume": resume,
+    "verify": verify,
     "drops": drops,
     "restore": restore,
     "secret": secret,

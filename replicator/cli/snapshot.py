@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import sqlalchemy as sa
 import typer
 from rich.console import RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from replicator import config, service
 from replicator.cli.exits import ExitCode, WrongUsage
-from replicator.cli.options import ConfigOption, VerboseOption, load
+from replicator.cli.options import ConfigOption, VerboseOption, chosen, load
+from replicator.cli.progress import Bars, bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show, styled
 from replicator.compose import OpenSource, takes_pages
-from replicator.config.errors import did_you_mean
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import DeliveryState
@@ -81,12 +68,12 @@ def _snapshot(
     stop: threading.Event,
 ) -> ExitCode:
     routes = {route.name: route for route in settings.routes}
-    [name] = _chosen("route", [route_name], list(routes))
+    [name] = chosen("route", [route_name], list(routes))
     route = routes[name]
-    chosen_tables = _chosen(f"table of route {name}", tables, route.tables)
+    chosen_tables = chosen(f"table of route {name}", tables, route.tables)
     names = [
         DeliveryName(name, target)
-        for target in _chosen(f"target of route {name}", targets, route.targets)
+        for target in chosen(f"target of route {name}", targets, route.targets)
     ]
     backups = [n for n in names if isinstance(settings.targets[n.target], config.BackupTarget)]
     paged = [n for n in names if takes_pages(settings, n)]
@@ -114,16 +101,6 @@ def _snapshot(
         source.close()
 
 
-def _chosen(what: str, names: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    for name in names or ():
-        if name not in known:
-            raise WrongUsage(
-                f"unknown {what}: {name!r}",
-                did_you_mean(name, known) or f"known: {', '.join(known)}",
-            )
-    return list(names or known)
-
-
 def _copy(
     settings: config.Config,
     source: OpenSource,
@@ -136,8 +113,8 @@ def _copy(
     for one in watched:
         if one.request(rate):
             say(f"{one.name}: goes on where it was")
-    with _bars() as bars, service.delivering(settings, source, names):
-        situations = watch(watched, stop, bars.show)
+    with bars() as shown, service.delivering(settings, source, names):
+        situations = watch(watched, stop, lambda found: _show(shown, found))
     table = make_table("!Delivery", "!Table", "!State", ">Rows", ">Rows/s", ">Time")
     for situation in situations:
         for copy in situation.tables:
@@ -152,6 +129,14 @@ def _copy(
         elif situation.state is DeliveryState.STOPPED:
             raise DeliveryStopped(f"{situation.name}: {situation.error}")
     return ExitCode.DONE if all(one.is_done for one in situations) else ExitCode.PROBLEM
+
+
+def _show(shown: Bars, situations: Sequence[Situation]) -> None:
+    for situation in situations:
+        for copy in situation.tables:
+            done = copy.state in (CopyState.COPIED, CopyState.DONE)
+            estimate = copy.copied if done else copy.estimate
+            shown.set(f"{situation.name} {copy.table}", copy.copied, estimate)
 
 
 def _cells(copy: TableCopy) -> tuple[RenderableType, ...]:
@@ -182,7 +167,7 @@ def _base_copy(
         epoch, last = connection.execute(sa.select(state.c.epoch, state.c.last_batch)).one()
     reader = open_pages(source.capture)
     try:
-        with _bars() as bars:
+        with bars() as shown:
             base = take_base_copy(
                 target.path,
                 name,
@@ -191,7 +176,7 @@ def _base_copy(
                 history=(epoch, last),
                 compression=target.rotation().compression,
                 stop=stop,
-                tell=lambda table, done, estimate: bars.set(f"{name} {table}", done, estimate),
+                tell=lambda table, done, estimate: shown.set(f"{name} {table}", done, estimate),
             )
     except Interrupted:
         say(f"{name}: interrupted; a base copy begins anew the next time")
@@ -200,43 +185,3 @@ def _base_copy(
         reader.close()
     say(f"{name}: base copy {base.path}, {sum(part.rows for part in base.content.parts):,} rows")
     return ExitCode.DONE
-
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} rows/s" if task.speed else "")
-
-
-class _Bars:
-    """Progress bars, one for each table; only a terminal shows them."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def show(self, situations: Sequence[Situation]) -> None:
-        for situation in situations:
-            for copy in situation.tables:
-                done = copy.state in (CopyState.COPIED, CopyState.DONE)
-                estimate = copy.copied if done else copy.estimate
-                self.set(f"{situation.name} {copy.table}", copy.copied, estimate)
-
-    def set(self, label: str, done: int, estimate: int) -> None:
-        total = max(done, estimate) or None
-        if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[label], completed=done, total=total)
-
-
-@contextmanager
-def _bars() -> Iterator[_Bars]:
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeRemainingColumn(),
-        disable=not sys.stdout.isatty(),
-    )
-    with progress:
-        yield _Bars(progress)

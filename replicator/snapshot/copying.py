@@ -14,8 +14,8 @@ from replicator.pipeline.contract import Parked
 from replicator.pipeline.copying import WritePage
 from replicator.snapshot.letters import LOOKS, Letter, Letters, key_of
 from replicator.snapshot.record import Copies, CopyState, TableCopy
-from replicator.snapshot.results import find_results, read_page
-from replicator.sources.pages import FIRST_ROWS, Page, PageReader, decode_key
+from replicator.snapshot.results import find_rows, read_page
+from replicator.sources.pages import FIRST_ROWS, Page, PageReader
 from replicator.transform.model import Result
 from triggers.model import Table
 
@@ -180,10 +180,7 @@ class TableCopies:
         result = self._results().get(table.name)
         seen = table if result is None else result.as_table()
         images = {key_of(seen, letter.change.row): letter.change.row for letter in letters}
-        if result is None:
-            found = reader.find(table, [decode_key(key) for key in images])
-        else:
-            found = find_results(reader, result, images)
+        found = find_rows(reader, table, result, images)
         there = {key_of(seen, c.row) for block in found for c in block.changes()}
         gone = [
             Change(0, table.name, "D", row, None, None, letters[0].change.captured_at)

@@ -112,6 +112,16 @@ class Letters:
                 some = letter.c.change_id.in_(ids[start : start + _IDS_AT_ONCE])
                 connection.execute(sa.delete(letter).where(mine, some))
 
+    def count(self) -> int:
+        """Return how many rows wait to be looked at again."""
+        table = self._table
+        query = sa.select(sa.func.count()).where(
+            self._mine, table.c.state == LetterState.COPYING.value
+        )
+        with self._engine.connect() as connection:
+            found: int = connection.execute(query).scalar_one()
+            return found
+
     def settle(
         self, looked_at: Sequence[Letter], refused: Mapping[int, str], park: Container[int]
     ) -> None:

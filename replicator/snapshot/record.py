@@ -90,20 +90,23 @@ class Copies:
             named = self._table.c.table_name
             connection.execute(sa.delete(self._table).where(self._mine, named.in_(anew)))
             for table in anew:
-                connection.execute(
-                    sa.insert(self._table).values(
-                        route=self._name.route,
-                        target=self._name.target,
-                        table_name=table,
-                        place=tables.index(table),
-                        state=CopyState.WAITING.value,
-                        copied=0,
-                        estimate=0,
-                    )
-                )
+                connection.execute(self._new(table, tables.index(table), CopyState.WAITING))
             chosen = sa.update(self._table).where(self._mine, named.in_(tables))
             connection.execute(chosen.values(rate=rate))
         return bool(undone)
+
+    def look_again(self, tables: Sequence[str]) -> None:
+        """Ask for rows of tables to be looked at again (`Letters`), and nothing else of them."""
+        known = {copy.table: copy for copy in self.read()}
+        with self._writing.begin() as connection:
+            for place, table in enumerate(tables):
+                if table not in known:
+                    connection.execute(self._new(table, len(known) + place, CopyState.COPIED))
+                elif known[table].state is CopyState.DONE:
+                    mine = sa.and_(self._mine, self._table.c.table_name == table)
+                    connection.execute(
+                        sa.update(self._table).where(mine).values(state=CopyState.COPIED.value)
+                    )
 
     def begin(self, table: str, estimate: int) -> None:
         """Record that a table's first page is about to be read."""
@@ -130,6 +133,17 @@ class Copies:
                 .where(self._mine, copied)
                 .values(state=CopyState.DONE.value, finished_at=datetime.now(UTC))
             )
+
+    def _new(self, table: str, place: int, state: CopyState) -> sa.Insert:
+        return sa.insert(self._table).values(
+            route=self._name.route,
+            target=self._name.target,
+            table_name=table,
+            place=place,
+            state=state.value,
+            copied=0,
+            estimate=0,
+        )
 
     def _update(self, table: str, **values: object) -> None:
         with self._writing.begin() as connection:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container, Sequence
 
 from replicator.change import Block, Change, Row, encode
 from replicator.snapshot.letters import key_of
-from replicator.sources.pages import PAGE_ROWS, Page, PageReader
+from replicator.sources.pages import PAGE_ROWS, Page, PageReader, decode_key
 from replicator.transform.evaluation import RowRefused
 from replicator.transform.model import Result
 from triggers.model import INCOMPLETE, Table
+
+KEYS_AT_ONCE = 200
 
 
 def read_page(
@@ -27,14 +29,48 @@ def read_page(
             return read_page(reader, table, after, rows // 2, result)
         last = reader.page(table, after, 1).last
         name = f"row {last.decode()}" if last is not None else "the last row"
-        marked: Row = dict.fromkeys(result.key, name)
-        marked[INCOMPLETE] = f"the transform fails: {refused}"
-        change = Change(0, table.name, "I", None, marked, None, "")
-        return Page([Block.of([encode(change)])], 1, last)
+        return Page([_marked(table, dict.fromkeys(result.key, name), refused)], 1, last)
 
 
-def find_results(reader: PageReader, result: Result, keys: Container[bytes]) -> list[Block]:
-    """Read the rows of a result with these keys: the whole table has to be looked through."""
+def find_rows(
+    reader: PageReader, table: Table, result: Result | None, keys: Collection[bytes]
+) -> list[Block]:
+    """Read the rows with these keys, of the table or of what a transform makes of it.
+
+    Where the transform computes the key, the whole table has to be looked through. Rows for which
+    it fails are left out then; else they come as changes that lack columns.
+    """
+    if result is not None and not result.keeps_key:
+        return _look_through(reader, result, keys)
+    wanted = [decode_key(key) for key in keys]
+    found: list[Block] = []
+    for start in range(0, len(wanted), KEYS_AT_ONCE):
+        found += _find(reader, table, result, wanted[start : start + KEYS_AT_ONCE])
+    return found
+
+
+def _find(
+    reader: PageReader, table: Table, result: Result | None, keys: Sequence[Row]
+) -> list[Block]:
+    if result is None:
+        return reader.find(table, keys)
+    try:
+        return reader.find(table, [result.source_key(key) for key in keys], result)
+    except RowRefused as refused:
+        if len(keys) == 1:
+            return [_marked(table, keys[0], refused)]
+        middle = len(keys) // 2
+        halves = (keys[:middle], keys[middle:])
+        return [block for half in halves for block in _find(reader, table, result, half)]
+
+
+def _marked(table: Table, row: Row, refused: RowRefused) -> Block:
+    """A change that lacks columns."""
+    marked = row | {INCOMPLETE: f"the transform fails: {refused}"}
+    return Block.of([encode(Change(0, table.name, "I", None, marked, None, ""))])
+
+
+def _look_through(reader: PageReader, result: Result, keys: Container[bytes]) -> list[Block]:
     seen = result.as_table()
     found: list[bytes] = []
     after: bytes | None = None

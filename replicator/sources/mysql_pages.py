@@ -6,17 +6,26 @@ as were counted; else it is read row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor, SSCursor
 from sqlalchemy import Engine
 
+from replicator.canonical import Digest, Field, Form
+from replicator.canonical import mysql as canonical
 from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
 from replicator.sources.mysql_session import JoiningSession
-from replicator.sources.pages import Bound, LineParts, Page, decode_key, key_columns, key_only
+from replicator.sources.pages import (
+    Bound,
+    LineParts,
+    Page,
+    bounds_between,
+    key_columns,
+    key_only,
+)
 from replicator.transform import errors
 from replicator.transform.model import Result
 from replicator.transform.mysql import MysqlSql
@@ -41,24 +50,69 @@ class MysqlPages:
         self, table: Table, after: bytes | None, rows: int, result: Result | None = None
     ) -> Page:
         """See `PageReader.page`."""
-        try:
-            above = [] if after is None else [(">", decode_key(after))]
-            last = self._boundary(table, above, rows)
-            between = above if last is None else [*above, ("<=", decode_key(last))]
-            found = [] if result is not None else self._images(table, _conditions(table, between))
-        except (pymysql.Error, OSError) as error:
-            raise _judged(table, error) from error
-        if result is not None:
-            found = self._results(result, between)
+        last = self.boundary(table, after, rows)
+        found = self.between(table, after, last, result)
         return Page.of(found, last, rows if result is not None and last is not None else None)
 
-    def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
-        """See `PageReader.find`."""
+    def boundary(
+        self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
+    ) -> bytes | None:
+        """See `PageReader.boundary`."""
+        image = self._dialect.image("s", key_only(table))
+        query = (
+            f"SELECT CONCAT({image}, '')"
+            f" FROM {_rows(table, _conditions(table, bounds_between(after, last)))}"
+            f" ORDER BY {_keys(table)} LIMIT 1 OFFSET {rows - 1}"
+        )
         try:
-            any_of = " OR ".join(f"({_same(table, key)})" for key in keys)
-            return self._images(table, [f"({any_of})"])
+            with self._session.connection().cursor() as cursor:
+                cursor.execute(query)
+                row = cursor.fetchone()
         except (pymysql.Error, OSError) as error:
             raise _judged(table, error) from error
+        return None if row is None else row[0].encode()
+
+    def between(
+        self, table: Table, after: bytes | None, last: bytes | None, result: Result | None = None
+    ) -> list[Block]:
+        """See `PageReader.between`."""
+        bounds = bounds_between(after, last)
+        return self._read(table, lambda alias: _conditions(table, bounds, alias), result)
+
+    def digest(
+        self,
+        table: Table,
+        after: bytes | None,
+        last: bytes | None,
+        forms: Mapping[str, Form],
+        result: Result | None = None,
+    ) -> Digest | None:
+        """See `PageReader.digest`."""
+        fields = [Field(f"s.{catalog.quote(name)}", form) for name, form in forms.items()]
+        bounds = bounds_between(after, last)
+        if result is None:
+            rows = _rows(table, _conditions(table, bounds))
+        else:
+            transforms = MysqlSql(self._dialect)
+            condition = " AND ".join(_conditions(table, bounds, transforms.alias(table)))
+            rows = f"({transforms.results(result, condition=condition)}) AS s"
+        try:
+            with self._session.connection().cursor() as cursor:
+                cursor.execute(canonical.digest(fields, rows))
+                [row] = cursor.fetchall()
+        except (pymysql.Error, OSError) as error:
+            self.close()
+            judged = _judged(table, error) if result is None else errors.of_mysql(error)
+            raise judged from error
+        return Digest.of(*row)
+
+    def find(self, table: Table, keys: Sequence[Row], result: Result | None = None) -> list[Block]:
+        """See `PageReader.find`."""
+
+        def any_of(alias: str) -> list[str]:
+            return [f"({' OR '.join(f'({_same(table, key, alias)})' for key in keys)})"]
+
+        return self._read(table, any_of, result)
 
     def estimate(self, table: Table) -> int:
         """See `PageReader.estimate`."""
@@ -78,16 +132,16 @@ class MysqlPages:
         """See `PageReader.close`."""
         self._session.discard()
 
-    def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
-        image = self._dialect.image("s", key_only(table))
-        query = (
-            f"SELECT CONCAT({image}, '') FROM {_rows(table, _conditions(table, above))}"
-            f" ORDER BY {_keys(table)} LIMIT 1 OFFSET {rows - 1}"
-        )
-        with self._session.connection().cursor() as cursor:
-            cursor.execute(query)
-            row = cursor.fetchone()
-        return None if row is None else row[0].encode()
+    def _read(
+        self, table: Table, conditions: Callable[[str], Sequence[str]], result: Result | None
+    ) -> list[Block]:
+        """Read rows; the conditions get the name under which they know the table."""
+        if result is not None:
+            return self._results(result, conditions)
+        try:
+            return self._images(table, conditions("s"))
+        except (pymysql.Error, OSError) as error:
+            raise _judged(table, error) from error
 
     def _images(self, table: Table, conditions: Sequence[str]) -> list[Block]:
         parts = LineParts.of(table)
@@ -98,7 +152,10 @@ class MysqlPages:
         connection = self._session.connection()
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT GROUP_CONCAT({image} SEPARATOR {separator}), COUNT(*) FROM {rows}"
+                # As text: of a JSON value that is chosen among several, MySQL's GROUP_CONCAT makes
+                # one anew, and reads its decimals as doubles.
+                f"SELECT GROUP_CONCAT(CONCAT({image}, '') SEPARATOR {separator}), COUNT(*)"
+                f" FROM {rows}"
             )
             ((joined, count),) = cursor.fetchall()
         if not count:
@@ -109,13 +166,13 @@ class MysqlPages:
             return [Block.of([parts.head + lines + parts.tail], count)]
         return parts.blocks(_streamed(connection, f"SELECT CONCAT({image}, '') FROM {rows}"))
 
-    def _results(self, result: Result, between: Sequence[Bound]) -> list[Block]:
+    def _results(self, result: Result, conditions: Callable[[str], Sequence[str]]) -> list[Block]:
         table = result.table
         transforms = MysqlSql(self._dialect)
         alias = transforms.alias(table)
         query = transforms.select(
             result,
-            condition=" AND ".join(_conditions(table, between, alias)),
+            condition=" AND ".join(conditions(alias)),
             tail=f"ORDER BY {_keys(table, alias)}",
         )
         try:
@@ -172,9 +229,10 @@ def _beyond(table: Table, operator: str, key: Row, alias: str) -> str:
     return f"({names[0]} {operator[0]}= {values[0]} AND ({' OR '.join(alternatives)}))"
 
 
-def _same(table: Table, key: Row) -> str:
+def _same(table: Table, key: Row, alias: str) -> str:
     return " AND ".join(
-        f"{_order(column)} = {_literal(column, key[column.name])}" for column in key_columns(table)
+        f"{_order(column, alias)} = {_literal(column, key[column.name])}"
+        for column in key_columns(table)
     )
 
 

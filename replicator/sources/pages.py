@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from replicator.canonical import Digest, Form
 from replicator.change import Block, Decoder, Row, encode
 from replicator.pipeline.reader import blocks
 from replicator.transform.model import Result
@@ -61,8 +62,31 @@ class PageReader(Protocol):
         transform fails for one of them.
         """
 
-    def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
-        """Read the rows with these keys, those that there are."""
+    def boundary(
+        self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
+    ) -> bytes | None:
+        """The key of the row so many rows behind a key, up to another; None: there are fewer."""
+
+    def between(
+        self, table: Table, after: bytes | None, last: bytes | None, result: Result | None = None
+    ) -> list[Block]:
+        """Read the rows behind a key up to another; like `page` with a `result`."""
+
+    def digest(
+        self,
+        table: Table,
+        after: bytes | None,
+        last: bytes | None,
+        forms: Mapping[str, Form],
+        result: Result | None = None,
+    ) -> Digest | None:
+        """Have the server compute the digest of the rows behind a key up to another.
+
+        `forms`: of the columns, in order. None: it could not be computed. Raises as `page` does.
+        """
+
+    def find(self, table: Table, keys: Sequence[Row], result: Result | None = None) -> list[Block]:
+        """Read the rows with these keys, those that there are; like `page` with a `result`."""
 
     def estimate(self, table: Table) -> int:
         """About how many rows a table has."""
@@ -79,6 +103,15 @@ def decode_key(key: bytes) -> Row:
 def encode_key(row: Row) -> bytes:
     """Encode a key as JSON."""
     return encode(row)
+
+
+def bounds_between(after: bytes | None, last: bytes | None) -> list[Bound]:
+    """The bounds of what is behind a key, up to another."""
+    return [
+        (operator, decode_key(key))
+        for operator, key in ((">", after), ("<=", last))
+        if key is not None
+    ]
 
 
 def key_only(table: Table) -> Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psycopg
 from psycopg import Connection, sql
 from sqlalchemy import Engine
 
+from replicator.canonical import Digest, Field, Form
+from replicator.canonical import postgresql as canonical
 from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
 from replicator.sources.connection import DriverConnection
@@ -15,7 +17,7 @@ from replicator.sources.pages import (
     Bound,
     LineParts,
     Page,
-    decode_key,
+    bounds_between,
     encode_key,
     key_only,
 )
@@ -52,26 +54,71 @@ class PostgresqlPages:
         self, table: Table, after: bytes | None, rows: int, result: Result | None = None
     ) -> Page:
         """See `PageReader.page`."""
-        try:
-            above = [] if after is None else [(">", decode_key(after))]
-            last = self._boundary(table, above, rows)
-            between = above if last is None else [*above, ("<=", decode_key(last))]
-            found = (
-                [] if result is not None else self._images(table, self._conditions(table, between))
-            )
-        except psycopg.Error as error:
-            raise _judged(table, error) from error
-        if result is not None:
-            found = self._results(result, between)
+        last = self.boundary(table, after, rows)
+        found = self.between(table, after, last, result)
         return Page.of(found, last, rows if result is not None and last is not None else None)
 
-    def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
-        """See `PageReader.find`."""
+    def boundary(
+        self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
+    ) -> bytes | None:
+        """See `PageReader.boundary`."""
         try:
-            any_of = " OR ".join(self._compare(table, "=", key) for key in keys)
-            return self._images(table, [f"({any_of})"])
+            conditions = self._conditions(table, bounds_between(after, last))
+            query = f"{self._select(key_only(table), conditions)} LIMIT 1 OFFSET {rows - 1}"
+            found = list(self._copied(query))
         except psycopg.Error as error:
             raise _judged(table, error) from error
+        return found[0] if found else None
+
+    def between(
+        self, table: Table, after: bytes | None, last: bytes | None, result: Result | None = None
+    ) -> list[Block]:
+        """See `PageReader.between`."""
+        bounds = bounds_between(after, last)
+        return self._read(table, lambda alias: self._conditions(table, bounds, alias), result)
+
+    def digest(
+        self,
+        table: Table,
+        after: bytes | None,
+        last: bytes | None,
+        forms: Mapping[str, Form],
+        result: Result | None = None,
+    ) -> Digest | None:
+        """See `PageReader.digest`."""
+        fields = [Field(f"s.{catalog.quote(name)}", form) for name, form in forms.items()]
+        bounds = bounds_between(after, last)
+        try:
+            connection = self._connection()
+            if result is None:
+                where = _where(self._conditions(table, bounds))
+                query = canonical.digest(fields, f"{self._source(table)} s{where}")
+                row = connection.execute(query.encode()).fetchone()
+            else:
+                transforms = PostgresqlSql()
+                condition = " AND ".join(self._conditions(table, bounds, transforms.alias(table)))
+                computed = transforms.results(
+                    result, rows=self._captured(table), condition=condition
+                )
+                query = canonical.digest(fields, f"({computed}) s")
+                connection.execute("RESET search_path")  # the transform may call anything
+                row = connection.execute(query.encode()).fetchone()
+                connection.execute("SET search_path = pg_catalog")
+        except psycopg.Error as error:
+            self.close()
+            judge = _judged(table, error) if result is None else errors.of_postgresql(error)
+            raise judge from error
+        assert row is not None
+        return Digest.of(*row)
+
+    def find(self, table: Table, keys: Sequence[Row], result: Result | None = None) -> list[Block]:
+        """See `PageReader.find`."""
+
+        def any_of(alias: str) -> list[str]:
+            same = " OR ".join(self._compare(table, "=", key, alias) for key in keys)
+            return [f"({same})"]
+
+        return self._read(table, any_of, result)
 
     def estimate(self, table: Table) -> int:
         """See `PageReader.estimate`."""
@@ -102,26 +149,27 @@ class PostgresqlPages:
             self._is_set_up = True
         return connection
 
-    def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
-        """The key of the row that is so many rows further on; None where there is none."""
-        conditions = self._conditions(table, above)
-        query = f"{self._select(key_only(table), conditions)} LIMIT 1 OFFSET {rows - 1}"
-        found = list(self._copied(query))
-        return found[0] if found else None
+    def _read(
+        self, table: Table, conditions: Callable[[str], Sequence[str]], result: Result | None
+    ) -> list[Block]:
+        """Read rows; the conditions get the name under which they know the table."""
+        if result is not None:
+            return self._results(result, conditions)
+        try:
+            query = self._select(table, conditions("s"))
+            return LineParts.of(table).blocks(self._copied(query))
+        except psycopg.Error as error:
+            raise _judged(table, error) from error
 
-    def _images(self, table: Table, conditions: Sequence[str]) -> list[Block]:
-        return LineParts.of(table).blocks(self._copied(self._select(table, conditions)))
-
-    def _results(self, result: Result, between: Sequence[Bound]) -> list[Block]:
+    def _results(self, result: Result, conditions: Callable[[str], Sequence[str]]) -> list[Block]:
         table = result.table
         transforms = PostgresqlSql()
-        names = ", ".join(catalog.quote(column.name) for column in table.columns)
         try:
             alias = transforms.alias(table)
             query = transforms.select(
                 result,
-                rows=f"(SELECT {names} FROM {self._source(table)})",
-                condition=" AND ".join(self._conditions(table, between, alias)),
+                rows=self._captured(table),
+                condition=" AND ".join(conditions(alias)),
                 tail=f"ORDER BY {self._keys(table, alias)}",
             )
             connection = self._connection()
@@ -139,11 +187,14 @@ class PostgresqlPages:
             f" {catalog.quote(column.name)}"
             for column in table.columns
         )
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return (
             f"SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text FROM (SELECT {fields}"
-            f" FROM {self._source(table)} s{where} ORDER BY {self._keys(table)}) r"
+            f" FROM {self._source(table)} s{_where(conditions)} ORDER BY {self._keys(table)}) r"
         )
+
+    def _captured(self, table: Table) -> str:
+        names = ", ".join(catalog.quote(column.name) for column in table.columns)
+        return f"(SELECT {names} FROM {self._source(table)})"
 
     def _source(self, table: Table) -> str:
         """The table without those that inherit from it, whose rows its triggers do not see."""
@@ -191,6 +242,10 @@ class PostgresqlPages:
             if len(row) > start:
                 yield bytes(row[start:])
             start = ROW_HEADER
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _judged(table: Table, error: psycopg.Error) -> ReplicatorError:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from sqlalchemy import Engine
 
+from replicator.canonical import Digest, Field, Form
+from replicator.canonical import sqlite as canonical
 from replicator.change import Block, Row
 from replicator.errors import SourceUnavailable
 from replicator.pipeline.reader import blocks
 from replicator.sources.connection import DriverConnection
-from replicator.sources.pages import Bound, LineParts, Page, decode_key, key_only
+from replicator.sources.pages import Bound, LineParts, Page, bounds_between, key_only
 from replicator.sources.sqlite import mended
 from replicator.transform import errors
 from replicator.transform.model import Result
@@ -35,17 +37,58 @@ class SqlitePages:
         self, table: Table, after: bytes | None, rows: int, result: Result | None = None
     ) -> Page:
         """See `PageReader.page`."""
-        above = [] if after is None else [(">", decode_key(after))]
-        last = self._boundary(table, above, rows)
-        between = above if last is None else [*above, ("<=", decode_key(last))]
-        found = self._images(table, between) if result is None else self._results(result, between)
+        last = self.boundary(table, after, rows)
+        found = self.between(table, after, last, result)
         return Page.of(found, last, rows if result is not None and last is not None else None)
 
-    def find(self, table: Table, keys: Sequence[Row]) -> list[Block]:
+    def boundary(
+        self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
+    ) -> bytes | None:
+        """See `PageReader.boundary`."""
+        above = bounds_between(after, last)
+        query = f"{self._select(key_only(table), above)} LIMIT 1 OFFSET {rows - 1}"
+        for (key,) in self._read(query, table):
+            return bytes(key)
+        return None
+
+    def between(
+        self, table: Table, after: bytes | None, last: bytes | None, result: Result | None = None
+    ) -> list[Block]:
+        """See `PageReader.between`."""
+        return self._rows(table, bounds_between(after, last), result)
+
+    def digest(
+        self,
+        table: Table,
+        after: bytes | None,
+        last: bytes | None,
+        forms: Mapping[str, Form],
+        result: Result | None = None,
+    ) -> Digest | None:
+        """See `PageReader.digest`."""
+        fields = [Field(f"s.{catalog.quote(name)}", form) for name, form in forms.items()]
+        bounds = bounds_between(after, last)
+        canonical.register(self._connection())
+        if result is None:
+            where = _where(_conditions(table, bounds, "s"))
+            rows = f"{catalog.quote(table.name)} AS s{where}"
+            [(found,)] = self._read(canonical.digest(fields, rows), table)
+            return canonical.read_digest(found)
+        transforms = SqliteSql()
+        condition = " AND ".join(_conditions(table, bounds, transforms.alias(table)))
+        rows = f"({transforms.results(result, condition=condition)}) AS s"
+        try:
+            query = canonical.digest(fields, rows)
+            [(found,)] = self._connection().execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise errors.of_sqlite(error) from error
+        return canonical.read_digest(found)
+
+    def find(self, table: Table, keys: Sequence[Row], result: Result | None = None) -> list[Block]:
         """See `PageReader.find`."""
         found: list[Block] = []
         for key in keys:
-            found += self._images(table, [("=", key)])
+            found += self._rows(table, [("=", key)], result)
         return found
 
     def estimate(self, table: Table) -> int:
@@ -57,13 +100,9 @@ class SqlitePages:
         """See `PageReader.close`."""
         self._held.discard()
 
-    def _boundary(self, table: Table, above: Sequence[Bound], rows: int) -> bytes | None:
-        query = f"{self._select(key_only(table), above)} LIMIT 1 OFFSET {rows - 1}"
-        for (key,) in self._read(query, table):
-            return bytes(key)
-        return None
-
-    def _images(self, table: Table, bounds: Sequence[Bound]) -> list[Block]:
+    def _rows(self, table: Table, bounds: Sequence[Bound], result: Result | None) -> list[Block]:
+        if result is not None:
+            return self._results(result, bounds)
         return _lines(table, self._read(self._select(table, bounds), table))
 
     def _results(self, result: Result, bounds: Sequence[Bound]) -> list[Block]:
@@ -81,8 +120,7 @@ class SqlitePages:
             raise errors.of_sqlite(error) from error
 
     def _select(self, table: Table, bounds: Sequence[Bound]) -> str:
-        conditions = _conditions(table, bounds, "s")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        where = _where(_conditions(table, bounds, "s"))
         return (
             f"SELECT {self._dialect.image('s', table.columns)}"
             f" FROM {catalog.quote(table.name)} AS s{where} ORDER BY {_keys(table, 's')}"
@@ -115,6 +153,10 @@ def _conditions(table: Table, bounds: Sequence[Bound], alias: str) -> list[str]:
         f"({_keys(table, alias)}) {operator} ({', '.join(_literal(key[n]) for n in table.key)})"
         for operator, key in bounds
     ]
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _literal(value: object) -> str:

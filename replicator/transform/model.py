@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from replicator.change import Row
 from triggers.model import Column, Table
 
 
@@ -61,6 +62,11 @@ class Result:
         if not self.key:
             return self.columns
         return tuple(column for column in self.columns if column.name in self.key)
+
+    def source_key(self, row: Row) -> Row:
+        """The source's key out of a result row; where the result keeps it."""
+        names = passed_on_key(self.table, self.transform)
+        return {own: row[name] for own, name in zip(self.table.key, names, strict=True)}
 
     def expression(self, name: str, quoted: str) -> str:
         """The SQL of a result column; `quoted` is its name in SQL."""

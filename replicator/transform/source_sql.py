@@ -66,10 +66,38 @@ class SourceSql(ABC):
     ) -> str:
         """A query for result rows: the columns of `rows` named in `carry`, then the row's image.
 
+        `columns` are those of the image, all by default. For the others see `results`.
+        """
+        chosen = result.columns if columns is None else columns
+        computed = self.results(
+            result,
+            rows=rows,
+            carry=carry,
+            columns=chosen,
+            filtered=filtered,
+            condition=condition,
+            tail=tail,
+        )
+        places = [f"r.{self._place(place)}" for place in range(len(carry))]
+        printed = [*places, self.image("r", chosen, result.key)]
+        return f"SELECT {', '.join(printed)}\nFROM ({computed}) AS r"
+
+    def results(
+        self,
+        result: Result,
+        *,
+        rows: str | None = None,
+        carry: Sequence[str] = (),
+        columns: Sequence[Column] | None = None,
+        filtered: bool = True,
+        condition: str = "",
+        tail: str = "",
+    ) -> str:
+        """A query for result rows as such: what `carry` names, then the `columns`.
+
         Of the source's own rows, or of another FROM item that has the captured columns. Those that
         `where` lets pass, unless not `filtered`; `condition` and `tail` (ORDER BY, LIMIT) narrow
-        them further, with names qualified by `alias`. `columns` are those of the image, all by
-        default.
+        them further, with names qualified by `alias`.
         """
         chosen = result.columns if columns is None else columns
         own = [
@@ -79,20 +107,17 @@ class SourceSql(ABC):
             for column in chosen
         ]
         alias = self.alias(result.table)
-        places = [self.quote(f"outbox carried {place}") for place in range(len(carry))]
         carried = [
-            f"{alias}.{self.quote(name)} AS {place}"
-            for name, place in zip(carry, places, strict=True)
+            f"{alias}.{self.quote(name)} AS {self._place(place)}"
+            for place, name in enumerate(carry)
         ]
         where = result.transform.where if filtered else None
         conditions = [f"(\n{text}\n)" for text in (where, condition) if text]
-        printed = [*(f"r.{place}" for place in places), self.image("r", chosen, result.key)]
         return (
-            f"SELECT {', '.join(printed)}\nFROM (SELECT {', '.join([*carried, *own])}"
+            f"SELECT {', '.join([*carried, *own])}"
             f"\nFROM {rows or self.rows(result.table)} AS {alias}"
             + (f"\nWHERE {' AND '.join(conditions)}" if conditions else "")
             + (f"\n{tail}" if tail else "")
-            + ") AS r"
         )
 
     def find_problems(
@@ -126,6 +151,10 @@ class SourceSql(ABC):
         return self.types(
             connection, f"SELECT {listed} FROM {self.rows(table)} AS {self.alias(table)}"
         )
+
+    def _place(self, place: int) -> str:
+        """The name, quoted, of a column that is carried along."""
+        return self.quote(f"outbox carried {place}")
 
     def _probe(self, table: Table, what: str, where: str = "", rows: str = "") -> str:
         query = f"SELECT {what} FROM {rows or self.rows(table)} AS {self.alias(table)}"

@@ -44,12 +44,14 @@ class CommandLine:
 
     def __init__(self, folder: Path, text: str = SHOP) -> None:
         self.folder = folder
+        self.seconds = _SECONDS
+        """How long a command may take."""
         self.path = folder / "replicator.toml"
         self.path.write_text(text, encoding="utf-8")
 
     def run(self, *arguments: str, stdin: str = "", **environment: str) -> Done:
         """Run a command to its end."""
-        done = run_program(arguments, self.folder, _environment(environment), stdin, _SECONDS)
+        done = run_program(arguments, self.folder, _environment(environment), stdin, self.seconds)
         if "--verbose" not in arguments:
             assert "Traceback" not in done.errors, done.errors
         return done

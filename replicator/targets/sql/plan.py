@@ -49,6 +49,16 @@ class TablePlan:
         self._key_is_array = any(source.column(name).kind is Kind.ARRAY for name in source.key)
 
     @property
+    def columns(self) -> Mapping[str, TargetColumn]:
+        """The target's columns that are written, by the source column."""
+        return self._columns
+
+    @property
+    def whole(self) -> Shape:
+        """The shape of images that hold every column."""
+        return self._shape(self._names)
+
+    @property
     def covers_target(self) -> bool:
         """Whether every column of the target that is not generated is written."""
         written = {column.name for column in self._columns.values()}

@@ -10,7 +10,7 @@ from replicator.targets.sql.conversion import Conversion, Converter, Fit, Unfit
 from replicator.targets.sql.dialect import TargetColumn
 from replicator.targets.sql.values.arrays import json_text
 from replicator.targets.sql.values.binary import bytes_of
-from replicator.targets.sql.values.holding import Floats, Holding, Integers, Texts
+from replicator.targets.sql.values.holding import Binary, Floats, Holding, Integers, Own, Texts
 from replicator.targets.sql.values.loose import own_text
 from replicator.targets.sql.values.numbers import (
     from_boolean,
@@ -41,6 +41,21 @@ def conversion(column: Column, target: TargetColumn) -> Conversion:
             return refused("a STRICT column of this type takes no bytes")
         return exact(bytes_of)
     return _text(column, target, affinity)
+
+
+def holding(target: TargetColumn) -> Holding:
+    """What a column is for; it can hold values of other classes, too."""
+    match affinity_of(target):
+        case "integer":
+            return _INTEGERS
+        case "real":
+            return _FLOATS
+        case "text":
+            return Texts()
+        case "none":
+            return Binary()
+        case "numeric":
+            return Own(target.type)
 
 
 def affinity_of(target: TargetColumn) -> Affinity:

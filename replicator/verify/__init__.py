@@ -1,0 +1,1 @@
+"""Comparing what targets hold with what they should hold: what `replicator verify` does."""
