@@ -260,7 +260,9 @@ def _database(
         for problem in found:
             if (problem.message, problem.mend) not in told:
                 told.add((problem.message, problem.mend))
-                yield Finding("problem", place, problem.table, problem.message, problem.mend)
+                allowed = problem.is_new_column and route.schema_changes != "stop"
+                level: Level = "warning" if allowed else "problem"
+                yield Finding(level, place, problem.table, problem.message, problem.mend)
 
 
 def _type_pair(route: str, target: str, pair: Pair) -> TypePair:

@@ -20,9 +20,13 @@ from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import DeliveryName, Target
 from replicator.pipeline.deliveries import Deliveries
 from replicator.pipeline.delivery import Delivery
+from replicator.pipeline.schema import Schema
 from replicator.pipeline.sealing import Sealer
 from replicator.pipeline.signal import BatchSignal
 from replicator.pipeline.source import SealLoop, Watch
+from replicator.schema.captured import CapturedSchema
+from replicator.schema.followed import FollowedSchema
+from replicator.schema.watch import SchemaWatch
 from replicator.snapshot.copying import TableCopies
 from replicator.snapshot.letters import Letters
 from replicator.snapshot.record import Copies
@@ -51,12 +55,23 @@ class OpenSource:
     settings: config.Source
     engine: Engine
     capture: Capture
+    watch: SchemaWatch
     new_batch: BatchSignal = field(default_factory=BatchSignal)
 
     def sealer(self) -> Sealer:
         """Return a sealer for this source."""
         capture = self.capture
         return Sealer(self.engine, capture.outbox, capture.dialect, self.settings.batch_rows)
+
+    def seal_all(self) -> int:
+        """Seal everything that is visible now; return the last batch."""
+        sealer = self.sealer()
+        try:
+            last = sealer.seal_all()
+        finally:
+            sealer.close()
+        self.new_batch.wake()
+        return last
 
     def seal_loop(self, stop: Event) -> SealLoop:
         """Return the loop that seals this source's changes."""
@@ -86,7 +101,8 @@ def open_source(name: str, settings: config.Source) -> OpenSource:
     try:
         with engine.connect():
             pass
-        return OpenSource(name, settings, engine, Capture(engine, settings.schema_name))
+        capture = Capture(engine, settings.schema_name)
+        return OpenSource(name, settings, engine, capture, SchemaWatch(capture))
     except BaseException:
         engine.dispose()
         raise
@@ -176,7 +192,7 @@ def _own_target(
 ) -> Target:
     route = settings.route(name.route)
     target = settings.targets[name.target]
-    into = {canonical(table): other for table, other in route.into.items()}
+    into = _into(route, canonical)
     match target:
         case config.SqlTarget():
             return SqlTarget(
@@ -198,6 +214,10 @@ def _own_target(
             assert_never(target)
 
 
+def _into(route: config.Route, canonical: Callable[[str], str]) -> dict[str, str]:
+    return {canonical(table): other for table, other in route.into.items()}
+
+
 def route_transforms(
     settings: config.Config, capture: Capture, name: DeliveryName
 ) -> RouteTransforms:
@@ -207,7 +227,7 @@ def route_transforms(
     canonical = capture.dialect.canonical
     configured = {canonical(table): table for table in route.tables}
     options = settings.sources[route.source].tables
-    into = {canonical(table): other for table, other in route.into.items()}
+    into = _into(route, canonical)
 
     def keys(tables: Sequence[Table]) -> Keys:
         if not isinstance(target, config.SqlTarget):
@@ -276,35 +296,48 @@ def build_delivery(
         found = capture.tables()
         return {name: found[name] for name in names if name in found}
 
-    def tables() -> Mapping[str, Table]:
-        seen = transforms.tables(captured())
-        transforms.require_old_rows()
-        return seen
+    def now() -> Mapping[str, Table]:
+        specs = table_specs(settings, route.source)
+        return capture.tables_now([s for s in specs if capture.dialect.canonical(s.name) in names])
 
+    target = settings.targets[name.target]
+    schema: Schema = CapturedSchema(source.watch, captured, transforms)
+    copying = None
+    if isinstance(target, config.SqlTarget):
+        copying = TableCopies(
+            Copies(source.engine, capture.outbox, name),
+            Letters(source.engine, capture.outbox, name),
+            lambda: open_pages(capture),
+            captured,
+            lambda: transforms.results,
+        )
+        schema = FollowedSchema(
+            name,
+            route.schema_changes,
+            watch=source.watch,
+            captured=captured,
+            now=now,
+            transforms=transforms,
+            own=[capture.dialect.canonical(table) for table in route.own_tables()],
+            into=_into(route, capture.dialect.canonical),
+            url=target.connection_url(),
+            copying=copying,
+            seal=source.seal_all,
+        )
     scheduled = until is None and not isinstance(route.schedule, Realtime)
     return Delivery(
         name,
         target=build_target(settings, name, capture.dialect.canonical, stop),
-        tables=tables,
+        schema=schema,
         record=Deliveries(source.engine, capture.outbox, name),
         open_batches=lambda: Batches(source.engine, capture.outbox),
-        open_reader=lambda: transforms.reader(open_reader(source.engine, capture.outbox)),
+        open_reader=lambda: open_reader(source.engine, capture.outbox),
         new_batch=source.new_batch,
         stop=stop,
         next_run=route.next_run if scheduled else None,
         until=until,
         windows=target_windows(settings, name.target),
-        copying=(
-            TableCopies(
-                Copies(source.engine, capture.outbox, name),
-                Letters(source.engine, capture.outbox, name),
-                lambda: open_pages(capture),
-                captured,
-                lambda: transforms.results,
-            )
-            if takes_pages(settings, name)
-            else None
-        ),
+        copying=copying,
     )
 
 

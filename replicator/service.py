@@ -209,7 +209,8 @@ def _run_source(
 def _start_house(
     source: OpenSource, deliveries: list[Delivery], stop: threading.Event
 ) -> threading.Thread:
-    ticks = [delivery.keep_lease for delivery in deliveries]
+    ticks: list[Callable[[], object]] = [delivery.keep_lease for delivery in deliveries]
+    ticks.append(source.watch.look)
     outbox = source.capture.outbox
     return _start(
         keep_house, f"house {source.name}", source.name, source.engine, outbox, ticks, stop

@@ -13,6 +13,7 @@ from replicator.compose import OpenSource, delivery_names
 from replicator.config.schedule import Realtime
 from replicator.pipeline.contract import DeliveryName
 from replicator.reach import address
+from replicator.schema.memo import read_memo
 from triggers import migrations
 from triggers.outbox import Outbox
 
@@ -44,6 +45,9 @@ class DeliveryStatus:
     delivered_at: datetime | None = None
     last_error: str | None = None
     last_error_at: datetime | None = None
+    notes: tuple[str, ...] = ()
+    """What it leaves out because the route says `schema_changes = "ignore"`, or as long as new
+    columns are not captured."""
     next_run: datetime | None = None
     replicator: str | None = None
     """The process that holds it: host, process number, and a word of its own."""
@@ -192,6 +196,7 @@ class _Reading:
             delivered_at=record.get("delivered_at"),
             last_error=record.get("last_error"),
             last_error_at=record.get("last_error_at"),
+            notes=self._notes(name, record.get("memo")),
             next_run=(route.next_run(datetime.now(UTC)).astimezone(UTC) if scheduled else None),
             replicator=record.get("lease_owner") if held else None,
         )
@@ -208,6 +213,11 @@ class _Reading:
         # The source's clock may be ahead of this one.
         age = None if oldest is None else max(0.0, (self._now - oldest).total_seconds())
         return int(rows) + self._unsealed, age
+
+    def _notes(self, name: DeliveryName, memo: str | None) -> tuple[str, ...]:
+        if not isinstance(self._settings.targets[name.target], config.SqlTarget):
+            return ()
+        return tuple(read_memo(memo).notes)
 
     def _removal(self, name: DeliveryName) -> str:
         table = self._outbox.delivery

@@ -20,7 +20,7 @@ from triggers.dialects.base import Dialect, Finding, Subject, TriggerSet
 from triggers.errors import OutboxMissing, TableBusy, TableRefused
 from triggers.model import Table, TableSpec
 from triggers.outbox import Outbox, define_outbox
-from triggers.record import Record, drift, read_records, record_statements
+from triggers.record import Record, drift, gone_columns, read_records, record_statements
 from triggers.statements import as_text, execute
 
 ATTEMPTS = 20
@@ -149,6 +149,27 @@ class Capture:
             records = read_records(connection, self.outbox)
         return {name: record.table for name, record in records.items()}
 
+    def tables_now(self, specs: Sequence[TableSpec]) -> dict[str, Table]:
+        """Return the tables as `install` would capture them now, by name; not those it refuses."""
+        found = {}
+        with self.engine.connect() as connection:
+            for spec in specs:
+                try:
+                    table = self.dialect.describe(connection, spec).table
+                except TableRefused:
+                    continue
+                found[table.name] = table
+        return found
+
+    def stamp(self) -> object:
+        """Return what changes with the columns of captured tables, or with their capture; cheap."""
+        capture = self.outbox.capture
+        installed = sa.select(capture.c.table_name, capture.c.hash).order_by(capture.c.table_name)
+        with self.engine.connect() as connection:
+            hashes = connection.execute(installed).all()
+            names = [row.table_name for row in hashes]
+            return hashes, self.dialect.definition_stamp(connection, names)
+
     def coverage(self, specs: Sequence[TableSpec]) -> list[Finding]:
         """Report what may escape capture, or stand in the way of installing it."""
         findings: list[Finding] = []
@@ -195,6 +216,11 @@ class Capture:
         if record is None and not live:
             return TableStatus(name, State.MISSING, ("no triggers are installed",))
         reasons = drift(record, live, subject, spec, planned)
+        if record is not None and reasons:
+            dropped, retyped = gone_columns(record.table, subject.table)
+            failing = self.dialect.failing_writes(dropped, retyped, live)
+            if failing:
+                reasons[-1] += f" (until it is installed anew, {failing})"
         return TableStatus(name, State.DRIFTED if reasons else State.INSTALLED, tuple(reasons))
 
     @contextmanager

@@ -93,6 +93,18 @@ def drift(
     return reasons
 
 
+def gone_columns(before: Table, now: Table) -> tuple[list[str], list[str]]:
+    """Return the columns that are not there any more, and those that have another type."""
+    new = {column.name: column.native for column in now.columns}
+    dropped = [column.name for column in before.columns if column.name not in new]
+    retyped = [
+        column.name
+        for column in before.columns
+        if column.name in new and new[column.name] != column.native
+    ]
+    return dropped, retyped
+
+
 def _options(subject: Subject, spec: TableSpec) -> dict[str, Any]:
     return {
         "before": spec.before,

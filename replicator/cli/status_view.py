@@ -105,6 +105,8 @@ def _notes(source: SourceStatus) -> Iterator[Text]:
             yield Text.assemble(
                 (f"{delivery.route}/{delivery.target}, {when}: ", "bold"), delivery.last_error
             )
+        for note in delivery.notes:
+            yield Text.assemble((f"{delivery.route}/{delivery.target}: ", "bold"), note)
         if delivery.state == "stopped":
             yield Text(f"  mend that, then: replicator resume {delivery.route} {delivery.target}")
     if any(delivery.dead_letters for delivery in source.deliveries):

@@ -201,6 +201,11 @@ class Route(Section):
     """For a table: a condition in the source's SQL. Rows that do not meet it stay out of the
     targets, and are deleted there when they no longer do."""
 
+    schema_changes: Literal["stop", "ignore", "apply"] = "stop"
+    """What SQL targets do when columns of the source's tables change: "stop" stops the delivery and
+    tells the statements to run, "ignore" goes on with the columns that the target knows, "apply"
+    adds columns to the target, and stops for what is no addition."""
+
     def handler_of(self, table: str) -> Program | None:
         """Return what delivers one of the route's tables; None is the target's own handler."""
         return self.handlers.get(table, self.handler)

@@ -183,6 +183,10 @@ class Deliveries:
             last_error_at=None,
         )
 
+    def remember(self, memo: str | None, owner: str) -> None:
+        """Record a memo outside a round; see `finish`."""
+        self._update_as(owner, memo=memo)
+
     def adopt(self, progress: Progress, owner: str) -> None:
         """Take over the progress that the target itself keeps."""
         self._update_as(owner, progress=progress.batch_no, mark=progress.mark)

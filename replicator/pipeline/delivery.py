@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -31,8 +31,8 @@ from replicator.pipeline.deliveries import Deliveries, DeliveryState, LetterStat
 from replicator.pipeline.feed import Feed
 from replicator.pipeline.reader import ChangeReader
 from replicator.pipeline.runs import Runs
+from replicator.pipeline.schema import CaptureChanged, Schema
 from replicator.pipeline.signal import BatchSignal
-from triggers.model import Table
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Delivery:
         name: DeliveryName,
         *,
         target: Target,
-        tables: Callable[[], Mapping[str, Table]],
+        schema: Schema,
         record: Deliveries,
         open_batches: Callable[[], Batches],
         open_reader: Callable[[], ChangeReader],
@@ -79,17 +79,17 @@ class Delivery:
     ) -> None:
         """Prepare a delivery.
 
-        `tables` returns the source tables by canonical name, as captured now. With `next_run` it
-        delivers what is sealed at each of these times, and once at the start, for what was missed;
-        otherwise all the time. With `until` it ends when it has finished that batch, or gives up
-        after some tries. With `windows` each round is one of them that is over, and with `until`,
-        too, it ends when it has finished those that are over now. With `copying`, tables that are
-        to be copied are, in turns with the rounds; with `until` it ends when they are, too.
+        With `next_run` it delivers what is sealed at each of these times, and once at the start,
+        for what was missed; otherwise all the time. With `until` it ends when it has finished that
+        batch, or gives up after some tries. With `windows` each round is one of them that is over,
+        and with `until`, too, it ends when it has finished those that are over now. With
+        `copying`, tables that are to be copied are, in turns with the rounds; with `until` it ends
+        when they are, too.
         """
         self.name = name
         self.error: BaseException | None = None
         self._target = target
-        self._tables = tables
+        self._schema = schema
         self._record = record
         self._open_batches = open_batches
         self._open_reader = open_reader
@@ -172,6 +172,8 @@ class Delivery:
                 self._disconnect()
                 self._stop.wait(WAIT)
                 return
+            if self._feed is not None and not self._schema.is_current(self._progress.batch_no):
+                self._disconnect()
             feed = self._feed or self._connect()
             if feed is None:
                 self._stop.wait(WAIT)
@@ -187,6 +189,8 @@ class Delivery:
                 self._rounds_until = 0.0
             elif self._reached != self._progress:
                 self._move_progress(())
+        except CaptureChanged:
+            self._disconnect()  # to begin again with the columns that there are now
         except ProgressConflict:
             self._disconnect()  # another replicator has done it: look again where it is
             self._stop.wait(WAIT)
@@ -241,8 +245,10 @@ class Delivery:
         if recorded.state is DeliveryState.PAUSED:
             self._held.set()
             return None
-        tables = self._tables()
-        kept = self._target.open(tables, recorded.memo)
+        settled = self._schema.settle(recorded.memo)
+        if settled.memo != recorded.memo:
+            self._record.remember(settled.memo, self._owner)
+        kept = self._target.open(settled.tables, settled.memo)
         progress = kept if self._target.keeps_progress else recorded.progress
         if progress is None and recorded.progress is not None:
             raise DeliveryStopped(
@@ -266,8 +272,8 @@ class Delivery:
         self._progress = self._reached = start
         self._feed = Feed(
             batches,
-            self._open_reader(),
-            list(tables),
+            self._schema.reader(self._open_reader()),
+            list(settled.tables),
             start,
             planned,
             self._new_batch,

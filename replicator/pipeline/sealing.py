@@ -94,6 +94,13 @@ class Sealer:
         self._open_gaps = sealing.open_gaps > 0
         return sealing
 
+    def seal_all(self) -> int:
+        """Seal everything that is visible now; return the last batch."""
+        while True:
+            sealing = self.seal()
+            if sealing.rows < self.batch_rows:
+                return sealing.last_batch
+
     def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:

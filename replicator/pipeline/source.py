@@ -152,7 +152,7 @@ def keep_house(
     name: str,
     engine: Engine,
     outbox: Outbox,
-    ticks: Sequence[Callable[[], None]],
+    ticks: Sequence[Callable[[], object]],
     stop: threading.Event,
 ) -> None:
     """Call `ticks` every few seconds and purge now and then, until told to stop."""
@@ -165,7 +165,7 @@ def keep_house(
             purged_at = time.monotonic()
 
 
-def _try(name: str, action: Callable[[], None]) -> None:
+def _try(name: str, action: Callable[[], object]) -> None:
     try:
         action()
     except Exception as error:  # noqa: BLE001 - the sealing loop tells of a source that is away

@@ -89,11 +89,25 @@ class TableCopies:
             wrote = True
             if not self._copy_table(table, copy, write, may_go_on):
                 return wrote
-        if caught_up and self._look_again(tables, write):
+        is_behind = any(copy.state is CopyState.BEHIND for copy in copies)
+        if caught_up and not is_behind and self._look_again(tables, write):
             self._copies.finish()
             self._passes.clear()
             self._looked_at = float("-inf")
         return wrote
+
+    def copy_again(self, tables: Sequence[str]) -> None:
+        """Have tables copied anew, but only after `catch_up`."""
+        self._copies.restart(tables)
+        self._looked_at = float("-inf")
+
+    def catch_up(self) -> None:
+        """Let the copies of `copy_again` begin."""
+        self._copies.catch_up()
+
+    def waits_for(self) -> list[str]:
+        """Return the tables whose copies wait for `catch_up`."""
+        return [copy.table for copy in self._copies.read() if copy.state is CopyState.BEHIND]
 
     def close(self) -> None:
         """See `Copying.close`."""

@@ -18,6 +18,7 @@ from triggers.outbox import Outbox
 class CopyState(StrEnum):
     """How far a table is."""
 
+    BEHIND = "behind"  # waits until the delivery has what was captured without new columns
     WAITING = "waiting"
     COPYING = "copying"
     COPIED = "copied"  # all pages are; what was refused is looked at again
@@ -107,6 +108,24 @@ class Copies:
                     connection.execute(
                         sa.update(self._table).where(mine).values(state=CopyState.COPIED.value)
                     )
+
+    def restart(self, tables: Sequence[str]) -> None:
+        """Have tables copied from their first row on, each after a call of `catch_up`."""
+        with self._writing.begin() as connection:
+            named = self._table.c.table_name.in_(tables)
+            connection.execute(sa.delete(self._table).where(self._mine, named))
+            for place, table in enumerate(tables):
+                connection.execute(self._new(table, place, CopyState.BEHIND))
+
+    def catch_up(self) -> None:
+        """Let the copies of `restart` begin."""
+        with self._writing.begin() as connection:
+            behind = self._table.c.state == CopyState.BEHIND.value
+            connection.execute(
+                sa.update(self._table)
+                .where(self._mine, behind)
+                .values(state=CopyState.WAITING.value)
+            )
 
     def begin(self, table: str, estimate: int) -> None:
         """Record that a table's first page is about to be read."""

@@ -202,7 +202,8 @@ def test_dropped_column_that_the_function_names(source: CaptureSource) -> None:
     source.execute("ALTER TABLE item DROP COLUMN n")
     with pytest.raises(Exception, match=r"column s\.n does not exist"):
         source.execute("INSERT INTO item VALUES (1, 'a')")
-    assert source.status("item").reasons == ("column 'n' was dropped",)
+    [reason] = source.status("item").reasons
+    assert reason.startswith("column 'n' was dropped (until it is installed anew, writes")
     source.install("item")
     source.execute("INSERT INTO item VALUES (1, 'a', '{}')")
     assert source.changes() == [inserted({"id": 1, "name": "a", "doc": "{}"})]

@@ -154,6 +154,20 @@ class Dialect(Protocol):
     def describe(self, connection: Connection, spec: TableSpec) -> Subject:
         """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
 
+    def definition_stamp(self, connection: Connection, tables: Sequence[str]) -> object:
+        """Return what changes with every change of these tables' columns, by one cheap query.
+
+        It may change without one. `tables` are canonical names; some may be gone.
+        """
+
+    def failing_writes(
+        self, dropped: Sequence[str], retyped: Sequence[str], live: Mapping[str, LiveTrigger]
+    ) -> str:
+        """Say which of the application's writes fail because columns that are captured have gone.
+
+        They do until the triggers are installed anew; nothing where none does.
+        """
+
     def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
         """Generate the triggers for a table."""
 

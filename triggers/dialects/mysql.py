@@ -50,6 +50,17 @@ class MysqlDialect:
         """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
         return catalog.describe(connection, spec)
 
+    def definition_stamp(self, connection: Connection, tables: Sequence[str]) -> object:
+        """Return the names and types of the tables' columns."""
+        return connection.execute(catalog.DEFINITIONS, {"tables": list(tables)}).all()
+
+    def failing_writes(
+        self, dropped: Sequence[str], retyped: Sequence[str], live: Mapping[str, LiveTrigger]
+    ) -> str:
+        """All, after a column was dropped or renamed that a trigger names."""
+        del retyped
+        return "every write to the table fails" if dropped and live else ""
+
     def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
         """Generate the three triggers of the table."""
         table = subject.table

@@ -57,6 +57,12 @@ KINDS = {
 
 INTEGER_BYTES = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8, "year": 2}
 
+DEFINITIONS = sa.text(
+    "SELECT table_name, column_name, column_type FROM information_schema.columns"
+    " WHERE table_schema = DATABASE() AND table_name IN :tables"
+    " ORDER BY table_name, ordinal_position"
+).bindparams(sa.bindparam("tables", expanding=True))
+
 COLUMNS = """
 SELECT column_name, data_type, column_type, is_nullable = 'YES',
        COALESCE(generation_expression, '') <> '',

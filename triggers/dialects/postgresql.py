@@ -48,6 +48,26 @@ class PostgresqlDialect:
         """Read a table's definition. Raises `TableRefused` for one that cannot be captured."""
         return catalog.describe(connection, spec, self.canonical(spec.name))
 
+    def definition_stamp(self, connection: Connection, tables: Sequence[str]) -> object:
+        """Return the names and types of the tables' columns."""
+        named = [catalog.split_name(table) for table in tables]
+        wanted = {"schemas": [schema for schema, _ in named], "names": [name for _, name in named]}
+        return connection.execute(catalog.DEFINITIONS, wanted).all()
+
+    def failing_writes(
+        self, dropped: Sequence[str], retyped: Sequence[str], live: Mapping[str, LiveTrigger]
+    ) -> str:
+        """It depends on whether a session has planned the function's statements before.
+
+        A function without a column that needs a special form names none but the key's.
+        """
+        names = [f"s.{self.quote(name)}" for name in dropped]
+        if any(name in trigger.body for name in names for trigger in live.values()):
+            return "writes to the table fail in sessions that have begun since"
+        if retyped and live:
+            return "writes to the table fail in sessions that had written to it before"
+        return ""
+
     def triggers(self, subject: Subject, spec: TableSpec, outbox: Outbox) -> TriggerSet:
         """Generate one function for the table, and the triggers that call it."""
         table = subject.table

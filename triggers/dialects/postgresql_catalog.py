@@ -49,6 +49,17 @@ WHERE c.contype = 'f' AND c.conrelid = :oid AND c.conparentid = 0
 ORDER BY c.conname
 """
 
+DEFINITIONS = sa.text("""
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN unnest(CAST(:schemas AS text[]), CAST(:names AS text[])) AS wanted (nspname, relname)
+  ON wanted.nspname = n.nspname AND wanted.relname = c.relname
+WHERE a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+""")
+
 # tgtype: 1 = row level, 2 = BEFORE, 16 = UPDATE, 64 = INSTEAD OF
 OTHER_ROW_TRIGGERS = """
 SELECT COALESCE(bool_or(t.tgtype & 66 = 0), false),

@@ -25,6 +25,7 @@ class Problem:
     table: str  # the source table's canonical name
     message: str
     mend: str
+    is_new_column: bool = False  # only the source has it: a route's `schema_changes` may allow that
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def pairs(dialect: Dialect, tables: Sequence[Table], into: Mapping[str, str]) ->
     for source in tables:
         target = dialect.find_table(target_name(source.name, into))
         if target is not None:
-            found += _pairs(dialect, source, target).values()
+            found += written_pairs(dialect, source, target).values()
     return found
 
 
@@ -105,11 +106,11 @@ def _converter(dialect: Dialect, source: Table, pair: Pair, unfit: Policy) -> Co
     return settled(convert, pair.column.name, unfit, dialect.tally)
 
 
-def _pairs(dialect: Dialect, source: Table, target: TargetTable) -> dict[str, Pair]:
+def written_pairs(dialect: Dialect, source: Table, target: TargetTable) -> dict[str, Pair]:
     """By the source column's name: those that are written."""
     found: dict[str, Pair] = {}
     for column in source.columns:
-        other = _find_column(column.name, target)
+        other = find_column(column.name, target)
         if other is not None and not other.generated:
             conversion = dialect.conversion(column, other)
             found[column.name] = Pair(source.name, column, other, conversion)
@@ -126,11 +127,11 @@ def _match_table(
 ) -> tuple[TablePlan | None, list[Problem]]:
     problems: list[Problem] = []
     for column in source.columns:
-        if _find_column(column.name, target) is None and not column.generated:
-            problems.append(_missing_column(definition, source, target, name, column))
-    matched = _pairs(dialect, source, target)
+        if find_column(column.name, target) is None and not column.generated:
+            problems.append(missing_column(definition, source, target, name, column))
+    matched = written_pairs(dialect, source, target)
     problems += [
-        _refused_type(definition, source, target, name, pair)
+        refused_type(definition, source, target, name, pair)
         for pair in matched.values()
         if pair.conversion.fit is Fit.REFUSED
     ]
@@ -162,20 +163,23 @@ def _match_table(
     return TablePlan(source, target, columns, needed), []
 
 
-def _missing_column(
+def missing_column(
     definition: DataDefinition, source: Table, target: TargetTable, name: str, column: Column
 ) -> Problem:
+    """A column that only the source has."""
     kind = definition.column_type(column, indexed=column.name in source.key)
     return Problem(
         source.name,
         f"column {column.name} is missing in table {name} of the target",
         f"ALTER TABLE {target.quoted} ADD COLUMN {definition.quote(column.name)} {kind};",
+        is_new_column=True,
     )
 
 
-def _refused_type(
+def refused_type(
     definition: DataDefinition, source: Table, target: TargetTable, name: str, pair: Pair
 ) -> Problem:
+    """A column whose values the target's column does not take."""
     column = pair.column
     kind = definition.column_type(column, indexed=column.name in source.key)
     return Problem(
@@ -186,7 +190,7 @@ def _refused_type(
     )
 
 
-def _find_column(name: str, target: TargetTable) -> TargetColumn | None:
+def find_column(name: str, target: TargetTable) -> TargetColumn | None:
     """By the exact name, else by the only one that differs in case alone."""
     if name in target.columns:
         return target.columns[name]

@@ -28,7 +28,7 @@ def problems(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list
 
     Raises `TargetUnavailable` or `DeliveryStopped` when the database itself cannot be used.
     """
-    with _connected(url) as dialect:
+    with connected(url) as dialect:
         _, found = match(dialect, definition_for(url), tables, into)
         return found + missing_privileges(dialect, tables, into)
 
@@ -37,20 +37,20 @@ def target_keys(
     tables: Sequence[Table], into: Mapping[str, str], url: URL
 ) -> dict[str, tuple[tuple[str, ...], ...]]:
     """The keys of the target tables that exist, primary keys first, by source table."""
-    with _connected(url) as dialect:
+    with connected(url) as dialect:
         found = {table.name: dialect.find_table(target_name(table.name, into)) for table in tables}
     return {name: target.keys for name, target in found.items() if target is not None}
 
 
 def type_pairs(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list[Pair]:
     """What becomes of the values of each column; raises what `problems` raises."""
-    with _connected(url) as dialect:
+    with connected(url) as dialect:
         return pairs(dialect, tables, into)
 
 
 def missing_tables(tables: Sequence[Table], into: Mapping[str, str], url: URL) -> list[Table]:
     """The source tables whose target tables do not exist."""
-    with _connected(url) as dialect:
+    with connected(url) as dialect:
         return [
             table for table in tables if dialect.find_table(target_name(table.name, into)) is None
         ]
@@ -65,7 +65,8 @@ def create_statements(tables: Sequence[Table], into: Mapping[str, str], url: URL
 
 
 @contextmanager
-def _connected(url: URL) -> Iterator[Dialect]:
+def connected(url: URL) -> Iterator[Dialect]:
+    """Connect to look around."""
     dialect = dialect_for(url)
     dialect.connect(make_engine(url, poolclass=NullPool), None)
     try:

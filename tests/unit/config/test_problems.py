@@ -64,6 +64,12 @@ CRM_URL = "mysql://sync@crm.example/crm"
             'type = "kafka"',
             "targets.crm.type: unknown target type 'kafka' (one of sql, files, backup, handler)",
         ),
+        (
+            'name = "orders"',
+            'name = "orders"\nschema_changes = "aply"',
+            "routes.\"orders\".schema_changes: must be 'stop', 'ignore' or 'apply'"
+            " (did you mean 'apply'?)",
+        ),
         ('"var/backup"', "7", "targets.backup.path: must be a string"),
         ('"var/backup"', '""', "targets.backup.path: must not be empty"),
         (

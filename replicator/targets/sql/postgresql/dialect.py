@@ -115,7 +115,11 @@ class PostgreSQLDialect:
             exists = self._execute(_query("progress_exists")).fetchone()
             if exists == (False,):
                 # Somebody else may be making it at this moment.
-                with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+                with suppress(
+                    psycopg.errors.UniqueViolation,
+                    psycopg.errors.DuplicateTable,
+                    psycopg.errors.DuplicateObject,
+                ):
                     self._execute(_query("progress_table"))
                 self.connection.commit()
             row = self._execute(_query("progress_read"), (delivery,)).fetchone()

@@ -1,0 +1,1 @@
+"""What becomes of a delivery when the columns of its source tables change."""
