@@ -79,16 +79,18 @@ WHERE table_schema = DATABASE() AND table_name = :table AND non_unique = 0
 ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index
 """
 
+# In two queries: a join of the two looks through all tables of the server.
+RULES = """
+SELECT constraint_name, delete_rule, update_rule
+FROM information_schema.referential_constraints
+WHERE constraint_schema = DATABASE() AND table_name = :table
+"""
+
 FOREIGN_KEYS = """
-SELECT k.constraint_name, k.referenced_table_name, k.column_name, k.referenced_column_name,
-       r.delete_rule, r.update_rule
-FROM information_schema.key_column_usage k
-JOIN information_schema.referential_constraints r
-  ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name
- AND r.table_name = k.table_name
-WHERE k.table_schema = DATABASE() AND k.table_name = :table
-  AND k.referenced_table_name IS NOT NULL
-ORDER BY k.constraint_name, k.ordinal_position
+SELECT constraint_name, referenced_table_name, column_name, referenced_column_name
+FROM information_schema.key_column_usage
+WHERE table_schema = DATABASE() AND table_name = :table AND referenced_table_name IS NOT NULL
+ORDER BY constraint_name, ordinal_position
 """
 
 
@@ -134,27 +136,37 @@ def describe(connection: Connection, spec: TableSpec) -> Subject:
             not_null = not any(nullable for _n, _c, nullable, _s in parts)
             keys.append((name, tuple(p[1] for p in parts), name == "PRIMARY", not_null))
     key = choose_key(spec.name, spec, keys)
-    foreign = []
-    for _name, group in groupby(
-        connection.execute(sa.text(FOREIGN_KEYS), bound), lambda row: row[0]
-    ):
-        parts = list(group)
-        foreign.append(
-            ForeignKey(
-                columns=tuple(p[2] for p in parts),
-                table=parts[0][1],
-                referred=tuple(p[3] for p in parts),
-                on_delete=parts[0][4],
-                on_update=parts[0][5],
-            )
-        )
     kept = keep_columns(spec.name, spec, columns, key)
     return Subject(
-        table=Table(name=spec.name, columns=kept, key=key, foreign_keys=tuple(foreign)),
+        table=Table(
+            name=spec.name, columns=kept, key=key, foreign_keys=_foreign_keys(connection, bound)
+        ),
         form=Form.ROW,
         relation=quote(spec.name),
         excluded=len(kept) < len(columns),
     )
+
+
+def _foreign_keys(connection: Connection, bound: dict[str, str]) -> tuple[ForeignKey, ...]:
+    rules = {name: rest for name, *rest in connection.execute(sa.text(RULES), bound)}
+    if not rules:
+        return ()
+    found = []
+    for name, group in groupby(
+        connection.execute(sa.text(FOREIGN_KEYS), bound), lambda row: row[0]
+    ):
+        parts = list(group)
+        on_delete, on_update = rules[name]
+        found.append(
+            ForeignKey(
+                columns=tuple(p[2] for p in parts),
+                table=parts[0][1],
+                referred=tuple(p[3] for p in parts),
+                on_delete=on_delete,
+                on_update=on_update,
+            )
+        )
+    return tuple(found)
 
 
 def _column(

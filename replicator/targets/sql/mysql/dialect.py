@@ -111,16 +111,17 @@ class MySQLDialect:
 
     def references(self, tables: Sequence[TargetTable]) -> list[Reference]:
         """Read the foreign keys from and to these tables."""
-        found: set[Reference] = set()
+        known = {table.identity for table in tables}
+        if not known:
+            return []
+        schemas = {_split(identity)[0].replace("``", "`") for identity in known}
         with judged():
-            for table in tables:
-                schema, plain = (part.replace("``", "`") for part in _split(table.identity))
-                place = {"schema": schema, "table": plain}
-                for cs, child, ps, parent, acts in self._rows(_query("references"), place):
-                    found.add(
-                        Reference(_identity(cs, child), _identity(ps, parent), acts=bool(acts))
-                    )
-        return list(found)
+            rows = self._rows(_query("references"), {"schemas": list(schemas)})
+        found = (
+            Reference(_identity(cs, child), _identity(ps, parent), acts=bool(acts))
+            for cs, child, ps, parent, acts in rows
+        )
+        return [one for one in found if one.child in known or one.parent in known]
 
     def missing_privileges(self, table: TargetTable) -> list[str]:  # noqa: ARG002
         """Not cheaply known here: grants exist on five levels."""

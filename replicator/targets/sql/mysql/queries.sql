@@ -33,8 +33,7 @@ ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index
 SELECT constraint_schema, table_name, unique_constraint_schema, referenced_table_name,
        delete_rule NOT IN ('NO ACTION', 'RESTRICT') OR update_rule NOT IN ('NO ACTION', 'RESTRICT')
 FROM information_schema.referential_constraints
-WHERE (constraint_schema = %(schema)s AND table_name = %(table)s)
-   OR (unique_constraint_schema = %(schema)s AND referenced_table_name = %(table)s)
+WHERE constraint_schema IN %(schemas)s OR unique_constraint_schema IN %(schemas)s
 
 -- name: progress_exists
 SELECT count(*) FROM information_schema.tables
