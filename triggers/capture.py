@@ -217,7 +217,7 @@ class Capture:
             return TableStatus(name, State.MISSING, ("no triggers are installed",))
         reasons = drift(record, live, subject, spec, planned)
         if record is not None and reasons:
-            dropped, retyped = gone_columns(record.table, subject.table)
+            dropped, retyped = gone_columns(record.table, subject.table, spec.exclude)
             failing = self.dialect.failing_writes(dropped, retyped, live)
             if failing:
                 reasons[-1] += f" (until it is installed anew, {failing})"

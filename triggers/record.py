@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,10 +93,11 @@ def drift(
     return reasons
 
 
-def gone_columns(before: Table, now: Table) -> tuple[list[str], list[str]]:
+def gone_columns(before: Table, now: Table, excluded: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the columns that are not there any more, and those that have another type."""
     new = {column.name: column.native for column in now.columns}
-    dropped = [column.name for column in before.columns if column.name not in new]
+    kept = {*new, *excluded}
+    dropped = [column.name for column in before.columns if column.name not in kept]
     retyped = [
         column.name
         for column in before.columns
