@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,17 @@ SourceOption = Annotated[
 def load(path: Path | None) -> config.Config:
     """Find and read the configuration. Raises `ConfigError`."""
     return config.load(config.find(path))
+
+
+def chosen(what: str, names: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Return the names that were given, or all where none was. `WrongUsage` for unknown ones."""
+    for name in names or ():
+        if name not in known:
+            raise WrongUsage(
+                f"unknown {what}: {name!r}",
+                did_you_mean(name, known) or f"known: {', '.join(known)}",
+            )
+    return list(names or known)
 
 
 def chosen_sources(settings: config.Config, name: str | None) -> list[str]:

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 from rich.console import RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from replicator import config, service
 from replicator.cli.exits import ExitCode, WrongUsage
-from replicator.cli.options import ConfigOption, VerboseOption, load
+from replicator.cli.options import ConfigOption, VerboseOption, chosen, load
+from replicator.cli.progress import Bars, bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show, styled
+from replicator.cli.whole_copies import copy_whole
 from replicator.compose import OpenSource, takes_pages
-from replicator.config.errors import did_you_mean
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import DeliveryState
 from replicator.reach import describe_tables, reach_source
-from replicator.snapshot.base_copy import Interrupted, take_base_copy
 from replicator.snapshot.record import CopyState, TableCopy
 from replicator.snapshot.run import Situation, Watched, watch
-from replicator.sources import open_pages
 from triggers.model import Table
 from triggers.order import parents_first
 
@@ -81,21 +66,16 @@ def _snapshot(
     stop: threading.Event,
 ) -> ExitCode:
     routes = {route.name: route for route in settings.routes}
-    [name] = _chosen("route", [route_name], list(routes))
+    [name] = chosen("route", [route_name], list(routes))
     route = routes[name]
-    chosen_tables = _chosen(f"table of route {name}", tables, route.tables)
+    chosen_tables = chosen(f"table of route {name}", tables, route.tables)
     names = [
         DeliveryName(name, target)
-        for target in _chosen(f"target of route {name}", targets, route.targets)
+        for target in chosen(f"target of route {name}", targets, route.targets)
     ]
-    backups = [n for n in names if isinstance(settings.targets[n.target], config.BackupTarget)]
     paged = [n for n in names if takes_pages(settings, n)]
-    others = [n.target for n in names if n not in backups and n not in paged]
-    if others:
-        raise WrongUsage(
-            f"targets without a first copy: {', '.join(others)}",
-            "name the ones to copy to with --target: databases and backups",
-        )
+    whole = [n for n in names if n not in paged]
+    _refuse_handlers(settings, route, chosen_tables, whole)
     source = reach_source(settings, route.source)
     try:
         describe_tables(settings, source)
@@ -105,8 +85,9 @@ def _snapshot(
             [captured[source.capture.dialect.canonical(t)] for t in chosen_tables]
         )
         code = ExitCode.DONE
-        for backup in backups:
-            code = max(code, _base_copy(settings, source, backup, copied, stop))
+        for one in whole:
+            if not stop.is_set():
+                code = max(code, copy_whole(settings, source, one, copied, rate, stop))
         if paged and not stop.is_set():
             code = max(code, _copy(settings, source, paged, copied, rate, stop))
         return code
@@ -114,14 +95,27 @@ def _snapshot(
         source.close()
 
 
-def _chosen(what: str, names: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    for name in names or ():
-        if name not in known:
-            raise WrongUsage(
-                f"unknown {what}: {name!r}",
-                did_you_mean(name, known) or f"known: {', '.join(known)}",
-            )
-    return list(names or known)
+def _refuse_handlers(
+    settings: config.Config,
+    route: config.Route,
+    tables: Sequence[str],
+    names: Sequence[DeliveryName],
+) -> None:
+    targets = {name.target: settings.targets[name.target] for name in names}
+    unknown = [n for n, one in targets.items() if isinstance(one, config.HandlerTarget)]
+    if unknown:
+        raise WrongUsage(
+            f"targets without a first copy: {', '.join(unknown)}",
+            "name the ones to copy to with --target: databases, files and backups",
+        )
+    files = [n for n, one in targets.items() if isinstance(one, config.FilesTarget)]
+    handled = [table for table in tables if route.handler_of(table) is not None]
+    if files and handled:
+        raise WrongUsage(
+            f"{', '.join(files)}: no snapshot of tables that a handler delivers:"
+            f" {', '.join(handled)}",
+            "handlers get changes only; name other tables with --table, or targets with --target",
+        )
 
 
 def _copy(
@@ -136,8 +130,8 @@ def _copy(
     for one in watched:
         if one.request(rate):
             say(f"{one.name}: goes on where it was")
-    with _bars() as bars, service.delivering(settings, source, names):
-        situations = watch(watched, stop, bars.show)
+    with bars() as shown, service.delivering(settings, source, names):
+        situations = watch(watched, stop, lambda found: _show(shown, found))
     table = make_table("!Delivery", "!Table", "!State", ">Rows", ">Rows/s", ">Time")
     for situation in situations:
         for copy in situation.tables:
@@ -154,89 +148,17 @@ def _copy(
     return ExitCode.DONE if all(one.is_done for one in situations) else ExitCode.PROBLEM
 
 
+def _show(shown: Bars, situations: Sequence[Situation]) -> None:
+    for situation in situations:
+        for copy in situation.tables:
+            done = copy.state in (CopyState.COPIED, CopyState.DONE)
+            estimate = copy.copied if done else copy.estimate
+            shown.set(f"{situation.name} {copy.table}", copy.copied, estimate)
+
+
 def _cells(copy: TableCopy) -> tuple[RenderableType, ...]:
     seconds = None
     if copy.started_at is not None:
         seconds = ((copy.finished_at or datetime.now(UTC)) - copy.started_at).total_seconds()
     speed = f"{copy.copied / seconds:,.0f}" if seconds else ""
     return (copy.table, styled(copy.state.value), f"{copy.copied:,}", speed, duration(seconds))
-
-
-def _base_copy(
-    settings: config.Config,
-    source: OpenSource,
-    name: DeliveryName,
-    tables: Sequence[Table],
-    stop: threading.Event,
-) -> ExitCode:
-    target = settings.targets[name.target]
-    assert isinstance(target, config.BackupTarget)
-    Watched(source.capture, name, ()).request(None)
-    sealer = source.sealer()
-    try:
-        sealer.seal()
-    finally:
-        sealer.close()
-    state = source.capture.outbox.state
-    with source.engine.connect() as connection:
-        epoch, last = connection.execute(sa.select(state.c.epoch, state.c.last_batch)).one()
-    reader = open_pages(source.capture)
-    try:
-        with _bars() as bars:
-            base = take_base_copy(
-                target.path,
-                name,
-                tables,
-                reader=reader,
-                history=(epoch, last),
-                compression=target.rotation().compression,
-                stop=stop,
-                tell=lambda table, done, estimate: bars.set(f"{name} {table}", done, estimate),
-            )
-    except Interrupted:
-        say(f"{name}: interrupted; a base copy begins anew the next time")
-        return ExitCode.INTERRUPTED
-    finally:
-        reader.close()
-    say(f"{name}: base copy {base.path}, {sum(part.rows for part in base.content.parts):,} rows")
-    return ExitCode.DONE
-
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} rows/s" if task.speed else "")
-
-
-class _Bars:
-    """Progress bars, one for each table; only a terminal shows them."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def show(self, situations: Sequence[Situation]) -> None:
-        for situation in situations:
-            for copy in situation.tables:
-                done = copy.state in (CopyState.COPIED, CopyState.DONE)
-                estimate = copy.copied if done else copy.estimate
-                self.set(f"{situation.name} {copy.table}", copy.copied, estimate)
-
-    def set(self, label: str, done: int, estimate: int) -> None:
-        total = max(done, estimate) or None
-        if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[label], completed=done, total=total)
-
-
-@contextmanager
-def _bars() -> Iterator[_Bars]:
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeRemainingColumn(),
-        disable=not sys.stdout.isatty(),
-    )
-    with progress:
-        yield _Bars(progress)

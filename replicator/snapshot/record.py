@@ -77,6 +77,13 @@ class Copies:
         with self._engine.connect() as connection:
             return connection.execute(undone.limit(1)).first() is not None
 
+    def restart(self, tables: Sequence[str]) -> None:
+        """Ask for exactly these tables, from their beginnings."""
+        with self._writing.begin() as connection:
+            connection.execute(sa.delete(self._table).where(self._mine))
+            for place, table in enumerate(tables):
+                connection.execute(self._new(table, place, CopyState.WAITING))
+
     def request(self, tables: Sequence[str], rate: int | None) -> bool:
         """Ask for tables, in this order; return whether earlier requests are taken up again.
 
@@ -90,17 +97,7 @@ class Copies:
             named = self._table.c.table_name
             connection.execute(sa.delete(self._table).where(self._mine, named.in_(anew)))
             for table in anew:
-                connection.execute(
-                    sa.insert(self._table).values(
-                        route=self._name.route,
-                        target=self._name.target,
-                        table_name=table,
-                        place=tables.index(table),
-                        state=CopyState.WAITING.value,
-                        copied=0,
-                        estimate=0,
-                    )
-                )
+                connection.execute(self._new(table, tables.index(table), CopyState.WAITING))
             chosen = sa.update(self._table).where(self._mine, named.in_(tables))
             connection.execute(chosen.values(rate=rate))
         return bool(undone)
@@ -130,6 +127,17 @@ class Copies:
                 .where(self._mine, copied)
                 .values(state=CopyState.DONE.value, finished_at=datetime.now(UTC))
             )
+
+    def _new(self, table: str, place: int, state: CopyState) -> sa.Insert:
+        return sa.insert(self._table).values(
+            route=self._name.route,
+            target=self._name.target,
+            table_name=table,
+            place=place,
+            state=state.value,
+            copied=0,
+            estimate=0,
+        )
 
     def _update(self, table: str, **values: object) -> None:
         with self._writing.begin() as connection:

@@ -549,7 +549,11 @@ def test_files_never_overwrite_each_other(
     [
         ('url = "file:x/../outgoing"', ["other", "partner"]),
         ('url = "file:elsewhere"\nlocal_copy = "outgoing"', ["other", "partner"]),
-        ('url = "file:outgoing"\nname = "other_{table}_{batch}.csv"', []),
+        (
+            'url = "file:outgoing"\nname = "other_{table}_{batch}.csv"\n'
+            'snapshot_name = "other_{time}/{table}.csv"',
+            [],
+        ),
         ('url = "file:elsewhere"', []),
     ],
 )
