@@ -22,7 +22,7 @@ class Interrupted(Exception):
     """The copy was told to stop."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WholeTables:
     """Reads tables page by page, through the route's transforms, at most `rate` rows a second.
 
@@ -36,6 +36,7 @@ class WholeTables:
     rate: int | None
     stop: threading.Event
     tell: Tell
+    _paced_to: float = 0.0
 
     def seen(self, table: Table) -> Table:
         """A table as targets see it."""
@@ -48,14 +49,13 @@ class WholeTables:
         self.copies.begin(table.name, estimate)
         result = self.results.get(table.name)
         copied = number = 0
-        due = 0.0
         rows = FIRST_ROWS
         last: bytes | None = None
         while True:
-            if self.stop.is_set():
+            if self.stop.wait(max(0.0, self._paced_to - time.monotonic())):
                 raise Interrupted
+            began = time.monotonic()
             most = min(rows, self.rate) if self.rate else rows
-            due = max(due, time.monotonic())
             page = read_page(self.reader, table, last, most, result)
             for block in page.blocks:
                 changes = block.changes()
@@ -67,8 +67,7 @@ class WholeTables:
             last, rows = page.last, page.rows_next()
             self.copies.advance(table.name, last, copied)
             self.tell(table.name, copied, estimate)
+            if self.rate:
+                self._paced_to = began + page.rows / self.rate
             if last is None:
                 return
-            if self.rate:
-                due += page.rows / self.rate
-                self.stop.wait(max(0.0, due - time.monotonic()))

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,6 +184,20 @@ def test_rows_go_through_the_transforms(tmp_path: Path) -> None:
     letters = line.sql("SELECT state, table_name, error FROM outbox_dead_letter")
     assert [letter[:2] for letter in letters] == [("parked", "item")]
     assert "transform fails" in letters[0][2]
+
+
+def test_a_manifest_that_is_a_list(tmp_path: Path) -> None:
+    line = shop(
+        tmp_path,
+        'manifest_format = "list"\nmanifest_line = "{name};{rows};{number};{window:%Y}"\n'
+        'snapshot_name = "full/{time}_{table}.csv"\nsnapshot_manifest = "full/{time}.txt"',
+    )
+    line.ok("snapshot", "all", "--table", "person", "--table", "vacant")
+    [manifest] = (tmp_path / "out" / "full").glob("*.txt")
+    assert manifest.read_text().splitlines() == [
+        f"full/{manifest.stem}_person.csv;2000;0;{manifest.stem[:4]}",
+        f"full/{manifest.stem}_vacant.csv;0;0;{manifest.stem[:4]}",
+    ]
 
 
 class Taking:
@@ -432,9 +447,13 @@ def test_a_base_copy_goes_through_the_transforms(tmp_path: Path) -> None:
     line = shop(tmp_path, route=TRANSFORMS)
     line.edit('type = "files"\nurl = "file:out"', 'type = "backup"\npath = "backup"')
     line.edit(CHAINED, "")
-    assert "3,000 rows" in line.ok("snapshot", "all", "--rate", "4000")
+    line.sql("UPDATE item SET n = -9223372036854775808 WHERE id = 1200")
+    began = time.monotonic()
+    assert "3,000 rows" in line.ok("snapshot", "all", "--rate", "2000")
+    assert time.monotonic() - began > 2500 / 2000  # the last pages need not be waited for
     line.sql("UPDATE item SET n = 50 WHERE id < 5")
     line.ok("run", "--once")
-    line.ok("restore", "backup/all", "--to", "sqlite:///restored.db", "--create")
-    expected = line.sql("SELECT id, 2 * n FROM item WHERE id % 2 = 0 ORDER BY id")
+    done = line.run("restore", "backup/all", "--to", "sqlite:///restored.db", "--create")
+    assert (done.code, "the transform fails" in done.out + done.errors) == (1, True)
+    expected = line.sql("SELECT id, 2 * n FROM item WHERE id % 2 = 0 AND id <> 1200 ORDER BY id")
     assert line.sql("SELECT * FROM item ORDER BY number", "restored.db") == expected
