@@ -22,9 +22,12 @@ from replicator import config
 from replicator.cli.exits import ExitCode
 from replicator.cli.whole_copies import copy_whole
 from replicator.compose import open_source
+from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
 from replicator.targets.files.manifest import Manifest, SnapshotManifest, decode, decode_snapshot
+from replicator.targets.files.snapshot import Snapshots
 from replicator.targets.files.store import Store
+from replicator.targets.files.store.local import LocalStore
 from replicator.targets.files.verify import verify_folder
 from tests.acceptance.command_line import CommandLine, Running
 from tests.conftest import MakeDatabase
@@ -245,7 +248,7 @@ def test_an_interruption_of_any_step(taking: Taking, tmp_path: Path) -> None:
             taking.take(CrashingStore(out, step, after=after), "item", "vacant")
         third_party.fetch()
         planned = taking.copied()
-        assert taking.take(CrashingStore(out, 0, after=False), "item", "vacant") == 0
+        assert taking.take(LocalStore(out), "item", "vacant") == 0
         third_party.fetch()
         assert taking.copied() == planned
         assert contents(out) == {}
@@ -261,7 +264,7 @@ def test_an_interrupted_one_of_other_tables_goes_first(taking: Taking, tmp_path:
     with pytest.raises(Crash):
         taking.take(CrashingStore(out, 1, after=False), "item", "vacant")
     assert snapshots(out) == []
-    assert taking.take(CrashingStore(out, 0, after=False), "person") == ExitCode.DONE
+    assert taking.take(LocalStore(out), "person") == ExitCode.DONE
     listed = [[file.table for file in manifest.files] for _, manifest in snapshots(out)]
     assert listed == [["item", "vacant"], ["person"]]
     assert verify_folder(out).problems == []
@@ -272,11 +275,43 @@ def test_one_that_is_stopped_while_it_is_written_leaves_nothing(
 ) -> None:
     stop = threading.Event()
     stop.set()
-    store = CrashingStore(tmp_path / "out", 0, after=False)
+    store = LocalStore(tmp_path / "out")
     assert taking.take(store, "item", stop=stop) == ExitCode.INTERRUPTED
     assert contents(tmp_path / "out") == {}
     copied = contents(tmp_path / "drops" / "partner")
     assert {Path(name).suffix for name in copied} == {".sqlite", ".lock"}
+
+
+def test_one_that_is_stopped_while_it_is_put_there_goes_on(taking: Taking, tmp_path: Path) -> None:
+    out, stop = tmp_path / "out", threading.Event()
+
+    class Stopping(LocalStore):
+        def rename(self, old: str, new: str) -> None:
+            super().rename(old, new)
+            stop.set()
+
+    assert taking.take(Stopping(out), "item", "vacant", stop=stop) == ExitCode.INTERRUPTED
+    [first] = contents(out)
+    states = taking.line.sql("SELECT DISTINCT state FROM outbox_snapshot")
+    assert states == [("copied",)]
+    assert taking.take(LocalStore(out), "item", "vacant") == ExitCode.DONE
+    assert first in contents(out)
+    assert contents(out) == taking.copied()
+    assert taking.line.sql("SELECT DISTINCT state FROM outbox_snapshot") == [("done",)]
+
+
+def test_names_that_are_taken(
+    taking: Taking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that is set back makes no snapshot overwrite another one."""
+    store = LocalStore(tmp_path / "out")
+    assert taking.take(store, "item") == ExitCode.DONE
+    [(_, first)] = snapshots(tmp_path / "out")
+    monkeypatch.setattr(Snapshots, "begin", lambda _snapshots: first.begun)
+    before = contents(tmp_path / "out")
+    with pytest.raises(DeliveryStopped, match=r"has published snapshot_all_.*item_0001\.csv already"):
+        taking.take(store, "item")
+    assert contents(tmp_path / "out") == before == taking.copied()
 
 
 def copies(line: CommandLine) -> list[dict[str, object]]:
