@@ -47,7 +47,8 @@ def snapshot(
     """Copy what the tables hold now, then deliver what has changed since.
 
     The application goes on meanwhile; nothing is locked. What was interrupted goes on where it was
-    when the command is given again, or in a running replicator.
+    when the command is given again, or in a running replicator. Files targets get the tables in
+    files of their own, backups a base copy: both begin anew when reading them was interrupted.
 
     Example: replicator snapshot orders --table public.orders
     """

@@ -114,9 +114,9 @@ class Snapshots:
         self._discard_drafts()
         try:
             return self._write(moment, tables, rows)
-        except BaseException:
-            self._discard_drafts()
-            raise
+        finally:
+            if self.unfinished() is None:
+                self._discard_drafts()
 
     def publish(
         self, drop: Drop, park: Callable[[Sequence[Parked]], None], stop: threading.Event
