@@ -132,7 +132,7 @@ def _whole(
     transforms = route_transforms(settings, source.capture, name)
     transforms.tables({table.name: table for table in tables})
     copies = Copies(source.engine, source.capture.outbox, name)
-    copies.restart([table.name for table in tables])
+    copies.begin_anew([table.name for table in tables])
     reader = open_pages(source.capture)
     try:
         with bars() as shown:

@@ -77,7 +77,7 @@ class Copies:
         with self._engine.connect() as connection:
             return connection.execute(undone.limit(1)).first() is not None
 
-    def restart(self, tables: Sequence[str]) -> None:
+    def begin_anew(self, tables: Sequence[str]) -> None:
         """Ask for exactly these tables, from their beginnings."""
         with self._writing.begin() as connection:
             connection.execute(sa.delete(self._table).where(self._mine))
