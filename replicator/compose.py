@@ -36,6 +36,7 @@ from replicator.targets.backup import BackupTarget
 from replicator.targets.files import FilesTarget
 from replicator.targets.files.layout import DropLayout
 from replicator.targets.files.names import safe_name
+from replicator.targets.files.snapshot import Snapshots
 from replicator.targets.files.store import open_store
 from replicator.targets.files.window import TimeWindows
 from replicator.targets.sql import SqlTarget, target_keys
@@ -269,6 +270,17 @@ def drop_layout(
     assert isinstance(target, config.FilesTarget)
     copy = drop_copy(settings, target_name)
     return target.layout(copy, target.encoding, target.contents(canonical))
+
+
+def snapshots(
+    settings: config.Config, name: DeliveryName, canonical: Callable[[str], str]
+) -> Snapshots:
+    """Return the snapshots of a delivery to a files target."""
+    target = settings.targets[name.target]
+    assert isinstance(target, config.FilesTarget)
+    layout = target.snapshot_layout(drop_layout(settings, name.target, canonical))
+    into = {canonical(t): other for t, other in settings.route(name.route).into.items()}
+    return Snapshots(layout, open_store(target.store_settings()), name, into)
 
 
 def drop_copy(settings: config.Config, target_name: str) -> Path:

@@ -14,12 +14,25 @@ from replicator.config.schedule import Realtime
 from replicator.pipeline.contract import DeliveryName
 from replicator.reach import address
 from replicator.schema.memo import read_memo
+from replicator.snapshot.record import CopyState
 from triggers import migrations
 from triggers.outbox import Outbox
 
 ALARM_ROWS = 1_000_000
 ALARM_SECONDS = 24 * 3600
 """From how many waiting changes, or how long a wait, on `status` raises the alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStatus:
+    """A table whose copy (`replicator snapshot`) is not finished."""
+
+    table: str
+    state: str
+    """waiting, copying, or copied: what was refused is looked at, or files are being put out."""
+    rows: int
+    estimate: int
+    """About how many rows the table has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,8 @@ class DeliveryStatus:
     next_run: datetime | None = None
     replicator: str | None = None
     """The process that holds it: host, process number, and a word of its own."""
+    copies: tuple[CopyStatus, ...] = ()
+    """The tables of a copy that is under way, or was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +214,16 @@ class _Reading:
             notes=self._notes(name, record.get("memo")),
             next_run=(route.next_run(datetime.now(UTC)).astimezone(UTC) if scheduled else None),
             replicator=record.get("lease_owner") if held else None,
+            copies=self._copies(name),
         )
+
+    def _copies(self, name: DeliveryName) -> tuple[CopyStatus, ...]:
+        table = self._outbox.snapshot
+        copies = sa.select(
+            table.c.table_name, table.c.state, table.c.copied, table.c.estimate
+        ).where(table.c.route == name.route, table.c.target == name.target)
+        undone = copies.where(table.c.state != CopyState.DONE.value).order_by(table.c.place)
+        return tuple(CopyStatus(*row) for row in self._connection.execute(undone))
 
     def _lag(self, progress: int) -> tuple[int, float | None]:
         """Return how many changes lie behind a batch, and the age of the oldest."""

@@ -22,6 +22,7 @@ from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
 from replicator.targets.files.ledger import Drop, DropFile, Ledger
 from replicator.targets.files.publish import publish_again
+from replicator.targets.files.snapshot import snapshots_path
 from replicator.targets.files.store import open_store
 from replicator.targets.files.target import ledger_path
 from replicator.targets.files.verify import verify_folder
@@ -41,6 +42,7 @@ class _Sent:
     target: config.FilesTarget
     copy: Path
     drop: Drop
+    is_snapshot: bool
 
 
 @app.command("list")
@@ -148,8 +150,9 @@ def verify(
         for chain in report.chains:
             span = f", {chain.start} to {chain.end}" if chain.start else ""
             say(f"{chain.delivery}: manifests {chain.first} to {chain.last}{span}")
+        snapshots = f" ({report.snapshots} of snapshots)" if report.snapshots else ""
         say(
-            f"{report.manifests} manifests, {report.files} files, {report.rows} rows, "
+            f"{report.manifests} manifests{snapshots}, {report.files} files, {report.rows} rows, "
             f"{report.bytes} bytes, {len(report.problems)} problems"
         )
     if report.problems:
@@ -171,15 +174,26 @@ def _ledgers(
                 continue
             delivery = DeliveryName(route.name, name)
             copy = drop_copy(settings, name)
-            path = ledger_path(copy, delivery)
-            drops: list[Drop] = []
-            if path.exists():
-                ledger = Ledger(path)
-                try:
-                    drops = ledger.drops()
-                finally:
-                    ledger.close()
-            yield delivery, [_Sent(delivery, target, copy, drop) for drop in drops if drop.files]
+            found = [
+                _Sent(delivery, target, copy, drop, is_snapshot)
+                for path, is_snapshot in (
+                    (ledger_path(copy, delivery), False),
+                    (snapshots_path(copy, delivery), True),
+                )
+                for drop in _read(path)
+                if drop.files
+            ]
+            yield delivery, sorted(found, key=lambda sent: sent.drop.planned_at)
+
+
+def _read(path: Path) -> list[Drop]:
+    if not path.exists():
+        return []
+    ledger = Ledger(path)
+    try:
+        return ledger.drops()
+    finally:
+        ledger.close()
 
 
 def _chosen(sent: _Sent, what: str) -> list[DropFile]:
@@ -215,7 +229,7 @@ def _check_copy(copy: Path, file: DropFile) -> None:
 def _window(sent: _Sent) -> str:
     window = sent.drop.window
     if window is None:
-        return ""
+        return "snapshot" if sent.is_snapshot else ""
     return window.start.astimezone(sent.target.timezone or UTC).isoformat()
 
 
@@ -223,6 +237,7 @@ def _as_json(sent: _Sent) -> dict[str, Any]:
     drop = sent.drop
     return {
         "delivery": str(sent.delivery),
+        "is_snapshot": sent.is_snapshot,
         "first_batch": drop.first_batch,
         "last_batch": drop.last_batch,
         "window_start": drop.window.start.isoformat() if drop.window else None,

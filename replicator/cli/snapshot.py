@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 from rich.console import RenderableType
 
@@ -17,15 +16,14 @@ from replicator.cli.options import ConfigOption, VerboseOption, chosen, load
 from replicator.cli.progress import Bars, bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show, styled
+from replicator.cli.whole_copies import copy_whole
 from replicator.compose import OpenSource, takes_pages
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import DeliveryState
 from replicator.reach import describe_tables, reach_source
-from replicator.snapshot.base_copy import Interrupted, take_base_copy
 from replicator.snapshot.record import CopyState, TableCopy
 from replicator.snapshot.run import Situation, Watched, watch
-from replicator.sources import open_pages
 from triggers.model import Table
 from triggers.order import parents_first
 
@@ -49,7 +47,8 @@ def snapshot(
     """Copy what the tables hold now, then deliver what has changed since.
 
     The application goes on meanwhile; nothing is locked. What was interrupted goes on where it was
-    when the command is given again, or in a running replicator.
+    when the command is given again, or in a running replicator. Files targets get the tables in
+    files of their own, backups a base copy: both begin anew when reading them was interrupted.
 
     Example: replicator snapshot orders --table public.orders
     """
@@ -75,14 +74,9 @@ def _snapshot(
         DeliveryName(name, target)
         for target in chosen(f"target of route {name}", targets, route.targets)
     ]
-    backups = [n for n in names if isinstance(settings.targets[n.target], config.BackupTarget)]
     paged = [n for n in names if takes_pages(settings, n)]
-    others = [n.target for n in names if n not in backups and n not in paged]
-    if others:
-        raise WrongUsage(
-            f"targets without a first copy: {', '.join(others)}",
-            "name the ones to copy to with --target: databases and backups",
-        )
+    whole = [n for n in names if n not in paged]
+    _refuse_handlers(settings, route, chosen_tables, whole)
     source = reach_source(settings, route.source)
     try:
         describe_tables(settings, source)
@@ -92,13 +86,37 @@ def _snapshot(
             [captured[source.capture.dialect.canonical(t)] for t in chosen_tables]
         )
         code = ExitCode.DONE
-        for backup in backups:
-            code = max(code, _base_copy(settings, source, backup, copied, stop))
+        for one in whole:
+            if not stop.is_set():
+                code = max(code, copy_whole(settings, source, one, copied, rate, stop))
         if paged and not stop.is_set():
             code = max(code, _copy(settings, source, paged, copied, rate, stop))
         return code
     finally:
         source.close()
+
+
+def _refuse_handlers(
+    settings: config.Config,
+    route: config.Route,
+    tables: Sequence[str],
+    names: Sequence[DeliveryName],
+) -> None:
+    targets = {name.target: settings.targets[name.target] for name in names}
+    unknown = [n for n, one in targets.items() if isinstance(one, config.HandlerTarget)]
+    if unknown:
+        raise WrongUsage(
+            f"targets without a first copy: {', '.join(unknown)}",
+            "name the ones to copy to with --target: databases, files and backups",
+        )
+    files = [n for n, one in targets.items() if isinstance(one, config.FilesTarget)]
+    handled = [table for table in tables if route.handler_of(table) is not None]
+    if files and handled:
+        raise WrongUsage(
+            f"{', '.join(files)}: no snapshot of tables that a handler delivers:"
+            f" {', '.join(handled)}",
+            "handlers get changes only; name other tables with --table, or targets with --target",
+        )
 
 
 def _copy(
@@ -145,43 +163,3 @@ def _cells(copy: TableCopy) -> tuple[RenderableType, ...]:
         seconds = ((copy.finished_at or datetime.now(UTC)) - copy.started_at).total_seconds()
     speed = f"{copy.copied / seconds:,.0f}" if seconds else ""
     return (copy.table, styled(copy.state.value), f"{copy.copied:,}", speed, duration(seconds))
-
-
-def _base_copy(
-    settings: config.Config,
-    source: OpenSource,
-    name: DeliveryName,
-    tables: Sequence[Table],
-    stop: threading.Event,
-) -> ExitCode:
-    target = settings.targets[name.target]
-    assert isinstance(target, config.BackupTarget)
-    Watched(source.capture, name, ()).request(None)
-    sealer = source.sealer()
-    try:
-        sealer.seal()
-    finally:
-        sealer.close()
-    state = source.capture.outbox.state
-    with source.engine.connect() as connection:
-        epoch, last = connection.execute(sa.select(state.c.epoch, state.c.last_batch)).one()
-    reader = open_pages(source.capture)
-    try:
-        with bars() as shown:
-            base = take_base_copy(
-                target.path,
-                name,
-                tables,
-                reader=reader,
-                history=(epoch, last),
-                compression=target.rotation().compression,
-                stop=stop,
-                tell=lambda table, done, estimate: shown.set(f"{name} {table}", done, estimate),
-            )
-    except Interrupted:
-        say(f"{name}: interrupted; a base copy begins anew the next time")
-        return ExitCode.INTERRUPTED
-    finally:
-        reader.close()
-    say(f"{name}: base copy {base.path}, {sum(part.rows for part in base.content.parts):,} rows")
-    return ExitCode.DONE

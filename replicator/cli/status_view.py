@@ -34,7 +34,11 @@ class Rates:
 def view(found: list[SourceStatus], rates: Rates | None) -> RenderableType:
     """Lay out the sources, the deliveries, and below them what needs attention."""
     notes = [note for source in found for note in _notes(source)]
-    return Group(_sources(found), "", _deliveries(found, rates), *([""] if notes else []), *notes)
+    shown: list[RenderableType] = [_sources(found), "", _deliveries(found, rates)]
+    copies = _copies(found)
+    if copies.row_count:
+        shown += ["", copies]
+    return Group(*shown, *([""] if notes else []), *notes)
 
 
 def _sources(found: list[SourceStatus]) -> Table:
@@ -86,6 +90,21 @@ def _deliveries(found: list[SourceStatus], rates: Rates | None) -> Table:
             Text(f"{delivery.dead_letters:,}", style="red" if delivery.dead_letters else ""),
             *([_moment(delivery.next_run)] if scheduled else []),
         )
+    return table
+
+
+def _copies(found: list[SourceStatus]) -> Table:
+    table = make_table("!Delivery", "!Copy of", "!State", ">Rows", ">Of about")
+    for source in found:
+        for delivery in source.deliveries:
+            for copy in delivery.copies:
+                table.add_row(
+                    f"{delivery.route}/{delivery.target}",
+                    copy.table,
+                    styled(copy.state),
+                    f"{copy.rows:,}",
+                    f"{copy.estimate:,}" if copy.estimate else "",
+                )
     return table
 
 

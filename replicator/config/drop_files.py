@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from replicator.config.section import Section
 from replicator.targets.files.formats import FormatOptions
 from replicator.targets.files.layout import DropLayout
 from replicator.targets.files.manifest import check_line
-from replicator.targets.files.names import NamePattern
+from replicator.targets.files.names import NamePattern, snapshot_manifest_name, snapshot_name
 from replicator.targets.files.window import TimeWindows, parse_window
 
 DEFAULT_FILE_NAME = "{table}_{batch:012d}.csv"
@@ -68,6 +69,15 @@ class DropFiles(Section):
     """A line of such a list, with {name}, {table}, {rows}, {bytes}, {sha256}, {first_change},
     {last_change}, {number}, {window:...}; by default "{name} {bytes} {sha256}"."""
 
+    snapshot_name: PatternField | None = None
+    """File name of the files of `replicator snapshot`, with {table}, {route}, {seq:04d}, {batch},
+    and {time:%Y%m%dT%H%M%SZ}: when the snapshot began, in UTC. By default
+    "snapshot_{route}_{time:%Y%m%dT%H%M%SZ}/{table}_{seq:04d}", with the end that `name` has."""
+
+    snapshot_manifest: PatternField | None = None
+    """File name of their manifest, with {route}, {batch}, {time:...}; by default
+    "snapshot_{route}_{time:%Y%m%dT%H%M%SZ}.manifest.json", beside them."""
+
     empty_windows: bool = True
     """Whether a window without changes has a manifest."""
 
@@ -101,6 +111,25 @@ class DropFiles(Section):
             raise InvalidValue(str(error)) from None
         return manifest
 
+    @field_validator("snapshot_name")
+    @classmethod
+    def _check_snapshot_name(cls, name: str, info: ValidationInfo) -> str:
+        rolled = any(info.data.get(key) for key in ("roll_rows", "roll_bytes"))
+        try:
+            NamePattern(name).check_snapshots(rolled=rolled)
+        except ValueError as error:
+            raise InvalidValue(str(error)) from None
+        return name
+
+    @field_validator("snapshot_manifest")
+    @classmethod
+    def _check_snapshot_manifest(cls, manifest: str) -> str:
+        try:
+            NamePattern(manifest).check_snapshot_manifest()
+        except ValueError as error:
+            raise InvalidValue(str(error)) from None
+        return manifest
+
     @field_validator("manifest_line")
     @classmethod
     def _check_manifest_line(cls, line: str, info: ValidationInfo) -> str:
@@ -111,6 +140,13 @@ class DropFiles(Section):
         except ValueError as error:
             raise InvalidValue(str(error)) from None
         return line
+
+    def snapshot_layout(self, layout: DropLayout) -> DropLayout:
+        """Return what makes snapshots of a target with this layout."""
+        name, manifest = snapshot_patterns(
+            self.name, self.snapshot_name, self.snapshot_manifest, self.manifest_format
+        )
+        return replace(layout, name=name, manifest=manifest, windows=None, empty_files=True)
 
     def windows(self) -> TimeWindows | None:
         """Return the windows of this target."""
@@ -131,6 +167,15 @@ class DropFiles(Section):
             manifest_line=line if self.manifest_format == "list" else None,
             empty_windows=self.empty_windows,
         )
+
+
+def snapshot_patterns(
+    name: str, chosen: str | None, manifest: str | None, manifest_format: str
+) -> tuple[NamePattern, NamePattern]:
+    """Return the patterns of a snapshot's files and of its manifest, chosen or by default."""
+    text = chosen or snapshot_name(name)
+    suffix = ".json" if manifest_format == "json" else ".txt"
+    return NamePattern(text), NamePattern(manifest or snapshot_manifest_name(text, suffix))
 
 
 def _windows(info: ValidationInfo) -> TimeWindows | None:

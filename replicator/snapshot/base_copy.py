@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from replicator.change import Row
 from replicator.pipeline.contract import DeliveryName
-from replicator.sources.pages import FIRST_ROWS, PageReader
+from replicator.snapshot.whole import WholeTables
 from replicator.targets.backup.base import Base, BaseWriter
 from replicator.targets.backup.compression import Compression
 from replicator.targets.files.names import safe_name
 from triggers.model import Table
-
-Tell = Callable[[str, int, int], None]
-"""Is told a table, how many of its rows are copied, and about how many it has."""
-
-
-class Interrupted(Exception):
-    """The copy was told to stop; nothing of it is left."""
 
 
 def take_base_copy(
@@ -28,11 +20,9 @@ def take_base_copy(
     name: DeliveryName,
     tables: Sequence[Table],
     *,
-    reader: PageReader,
+    whole: WholeTables,
     history: tuple[str, int],
     compression: Compression,
-    stop: threading.Event,
-    tell: Tell,
 ) -> Base:
     """Write the rows of tables, parents first, beside the changes of a backup.
 
@@ -49,24 +39,12 @@ def take_base_copy(
         compression=compression,
     ) as writer:
         for table in tables:
-            writer.table(table)
-            writer.rows(_rows(reader, table, stop, tell))
+            writer.table(whole.seen(table))
+            writer.rows(_rows(whole, table))
         return writer.finish(datetime.now(UTC))
 
 
-def _rows(reader: PageReader, table: Table, stop: threading.Event, tell: Tell) -> Iterator[Row]:
-    estimate = reader.estimate(table)
-    copied, rows = 0, FIRST_ROWS
-    last: bytes | None = None
-    while True:
-        if stop.is_set():
-            raise Interrupted
-        page = reader.page(table, last, rows)
-        for block in page.blocks:
-            for change in block.changes():
-                yield change.row
-        copied += page.rows
-        tell(table.name, copied, estimate)
-        last, rows = page.last, page.rows_next()
-        if last is None:
-            return
+def _rows(whole: WholeTables, table: Table) -> Iterator[Row]:
+    for changes in whole.changes(table):
+        for change in changes:
+            yield change.row

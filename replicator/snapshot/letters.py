@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from replicator.change import Change, Row, decode_changes, encode
 from replicator.pipeline.contract import DeliveryName, Parked
@@ -56,28 +56,44 @@ class Letters:
 
     def add(self, parked: Sequence[Parked]) -> None:
         """Keep rows of a page; their ids are made up, below those of all changes."""
-        first = -(time.time_ns() // 1000)
+        with self._writing.begin() as connection:
+            first = -(time.time_ns() // 1000)
+            self._insert(connection, parked, first, LetterState.COPYING)
+
+    def park(self, parked: Sequence[Parked], copied_at: datetime) -> None:
+        """Park rows of the copy of a moment for good, in place of those parked for it before."""
+        if not parked:
+            return
+        first = -int(copied_at.timestamp() * 1_000_000)
+        ids = self._table.c.change_id
+        with self._writing.begin() as connection:
+            before = sa.and_(ids <= first, ids > first - len(parked))
+            connection.execute(sa.delete(self._table).where(self._mine, before))
+            self._insert(connection, parked, first, LetterState.PARKED)
+
+    def _insert(
+        self, connection: Connection, parked: Sequence[Parked], first: int, state: LetterState
+    ) -> None:
         now = datetime.now(UTC)
         changes = [msgspec.structs.replace(p.change, id=first - n) for n, p in enumerate(parked)]
-        with self._writing.begin() as connection:
-            connection.execute(
-                sa.insert(self._table),
-                [
-                    {
-                        "route": self._name.route,
-                        "target": self._name.target,
-                        "change_id": change.id,
-                        "batch_no": 0,
-                        "table_name": change.table,
-                        "change": encode(change).decode(),
-                        "error": item.error,
-                        "attempts": 1,
-                        "state": LetterState.COPYING.value,
-                        "parked_at": now,
-                    }
-                    for change, item in zip(changes, parked, strict=True)
-                ],
-            )
+        connection.execute(
+            sa.insert(self._table),
+            [
+                {
+                    "route": self._name.route,
+                    "target": self._name.target,
+                    "change_id": change.id,
+                    "batch_no": 0,
+                    "table_name": change.table,
+                    "change": encode(change).decode(),
+                    "error": item.error,
+                    "attempts": 1,
+                    "state": state.value,
+                    "parked_at": now,
+                }
+                for change, item in zip(changes, parked, strict=True)
+            ],
+        )
 
     def waiting(self, most: int) -> list[Letter]:
         """Return the rows to look at again, those looked at least first."""

@@ -78,6 +78,13 @@ class Copies:
         with self._engine.connect() as connection:
             return connection.execute(undone.limit(1)).first() is not None
 
+    def begin_anew(self, tables: Sequence[str]) -> None:
+        """Ask for exactly these tables, from their beginnings."""
+        with self._writing.begin() as connection:
+            connection.execute(sa.delete(self._table).where(self._mine))
+            for place, table in enumerate(tables):
+                connection.execute(self._new(table, place, CopyState.WAITING))
+
     def request(self, tables: Sequence[str], rate: int | None) -> bool:
         """Ask for tables, in this order; return whether earlier requests are taken up again.
 

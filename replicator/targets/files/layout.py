@@ -28,3 +28,5 @@ class DropLayout:
     """The form of a file's line in a plain list; None: the manifest is JSON."""
     empty_windows: bool = True
     """Whether a window without changes has a manifest."""
+    empty_files: bool = False
+    """Whether a table without changes has a file."""

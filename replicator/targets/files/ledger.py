@@ -87,6 +87,7 @@ class Drop:
     """A round's files, in the order in which they are published."""
 
     id: int
+    mark: str
     first_batch: int
     last_batch: int
     window: Window | None
@@ -130,6 +131,12 @@ class Ledger:
                 "DELETE FROM round WHERE done_at IS NULL AND id <> ?",
                 (found["id"] if found else 0,),
             )
+        return self._drop(found) if found else None
+
+    def unfinished(self) -> Drop | None:
+        """Return the oldest drop that is not published as a whole."""
+        query = "SELECT * FROM round WHERE done_at IS NULL ORDER BY id LIMIT 1"
+        found = self._connection.execute(query).fetchone()
         return self._drop(found) if found else None
 
     def taken(self, names: Sequence[str]) -> str | None:
@@ -218,6 +225,7 @@ class Ledger:
         start, end = row["window_start"], row["window_end"]
         return Drop(
             id=row["id"],
+            mark=row["mark"],
             first_batch=row["first_batch"],
             last_batch=row["last_batch"],
             window=Window(_time(start), _time(end)) if start else None,

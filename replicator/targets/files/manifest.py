@@ -10,18 +10,25 @@ import msgspec
 from replicator.targets.files.window import TimeWindows
 
 VERSION = 1
-MARK = b'{\n  "replicator_manifest":'
-"""How every manifest begins."""
+_MARK = b'{\n  "replicator_manifest":'
+_SNAPSHOT_MARK = b'{\n  "replicator_snapshot":'
+MARKS = (_MARK, _SNAPSHOT_MARK)
+"""How manifests begin."""
 
 
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One file. Change ids are the source's; within one source they only rise."""
+class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file."""
 
     name: str
     table: str
     rows: int
     bytes: int
     sha256: str
+
+
+class FileEntry(ListedFile, frozen=True, kw_only=True):
+    """One file of changes. Their ids are the source's; within one source they only rise."""
+
     first_change: int
     last_change: int
 
@@ -55,25 +62,63 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """Return the JSON text, the same for the same manifest."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+        return _encode(self)
+
+
+class SnapshotManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one snapshot of one delivery; no link of the chain of rounds.
+
+    The files hold what all batches up to `last_batch` did, and may hold some of what later ones
+    did: with the changes of those applied on top, they are exactly the tables.
+    """
+
+    replicator_snapshot: int = VERSION
+    delivery: str
+    epoch: str  # identifies the source's outbox
+    begun: datetime
+    last_batch: int
+    files: Sequence[ListedFile]
+
+    def encode(self) -> bytes:
+        """Return the JSON text, the same for the same manifest."""
+        return _encode(self)
+
+
+def _encode(manifest: Manifest | SnapshotManifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 _decoder = msgspec.json.Decoder(Manifest)
+_snapshot_decoder = msgspec.json.Decoder(SnapshotManifest)
 
 
 def decode(data: bytes) -> Manifest | None:
     """Read a manifest; None when the text is none. Raises `ValueError` for a damaged one."""
-    if not data.startswith(MARK):
+    if not data.startswith(_MARK):
         return None
     try:
         manifest = _decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from None
-    if manifest.replicator_manifest > VERSION:
-        raise ValueError(
-            f"it has version {manifest.replicator_manifest}; this program knows {VERSION}"
-        )
+    _check_version(manifest.replicator_manifest)
     return manifest
+
+
+def decode_snapshot(data: bytes) -> SnapshotManifest | None:
+    """Read a snapshot's manifest; as `decode` does others."""
+    if not data.startswith(_SNAPSHOT_MARK):
+        return None
+    try:
+        manifest = _snapshot_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
+    _check_version(manifest.replicator_snapshot)
+    return manifest
+
+
+def _check_version(version: int) -> None:
+    if version > VERSION:
+        raise ValueError(f"it has version {version}; this program knows {VERSION}")
 
 
 class Memo(msgspec.Struct, frozen=True):
@@ -114,6 +159,21 @@ def check_line(line: str) -> None:
         plain_list(line, sample, TimeWindows(3600))
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         raise ValueError(f"the manifest line {line!r} cannot be used: {error}") from None
+
+
+def plain_snapshot_list(line: str, manifest: SnapshotManifest) -> str:
+    """Return such lines for a snapshot: {window} is when it began, in UTC, other numbers are 0."""
+    values: dict[str, object] = {
+        "delivery": manifest.delivery,
+        "window": manifest.begun,
+        "window_end": manifest.begun,
+        "number": 0,
+        "first_change": 0,
+        "last_change": 0,
+    }
+    return "".join(
+        line.format_map(values | msgspec.structs.asdict(file)) + "\n" for file in manifest.files
+    )
 
 
 def plain_list(line: str, manifest: Manifest, windows: TimeWindows | None) -> str:

@@ -19,6 +19,7 @@ _NUMBER_FORMAT = re.compile(r"(0?[1-9][0-9]?)?d?")
 _SAMPLE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _SAMPLE_WINDOW = Window(_SAMPLE_TIME, _SAMPLE_TIME + timedelta(hours=1))
 _DEFAULT_TIME = "%Y%m%d%H%M%S"
+_SNAPSHOT_TIME = "{time:%Y%m%dT%H%M%SZ}"
 _APART = [timedelta(hours=h) for h in (1, 12)] + [
     timedelta(days=d) for d in (1, 7, 28, 30, 31, 364, 365, 366)
 ]
@@ -119,6 +120,39 @@ class NamePattern:
         if not different:
             raise ValueError(self._too_few("{batch}", windows))
 
+    def check_snapshots(self, *, rolled: bool) -> None:
+        """Raise `ValueError` when the names of two snapshots' files could be the same.
+
+        `{time}` is when the snapshot began, in whole seconds.
+        """
+        self._check_snapshot_fields({"op", "window", "window_end", "first_batch"})
+        if rolled and "seq" not in self.fields:
+            raise ValueError(
+                f"the name pattern {self.text!r} needs {{seq}}: files are rolled by size"
+            )
+
+    def check_snapshot_manifest(self) -> None:
+        """Raise `ValueError` when the names of two snapshots' manifests could be the same."""
+        self._check_snapshot_fields({"op", "window", "window_end", "first_batch", "table", "seq"})
+
+    def _check_snapshot_fields(self, refused: set[str]) -> None:
+        if extra := self.fields & refused:
+            names = ", ".join(f"{{{name}}}" for name in sorted(extra))
+            raise ValueError(f"the name pattern {self.text!r} is of a snapshot: it has no {names}")
+
+        def name(moment: datetime) -> str:
+            captured_at = moment.replace(tzinfo=None).isoformat()
+            return self.name(
+                table="t", route="r", batch=1, first_batch=1, captured_at=captured_at, op="I"
+            )
+
+        apart = [timedelta(seconds=1), timedelta(minutes=1), *_APART]
+        if any(name(_SAMPLE_TIME + some) == name(_SAMPLE_TIME) for some in apart):
+            raise ValueError(
+                f"the name pattern {self.text!r} gives two snapshots the same name: it needs "
+                f"{{time}} with date and time, such as {_SNAPSHOT_TIME}"
+            )
+
     def _check_windowed(self, windows: TimeWindows | None) -> None:
         if windows is None and self.fields & {"window", "window_end"}:
             raise ValueError(f"the name pattern {self.text!r} has {{window}}; the target has none")
@@ -162,6 +196,20 @@ class NamePattern:
                 f"the name pattern {self.text!r} gives {sample!r}, which holds an empty "
                 "part or a character that file names cannot hold everywhere"
             )
+
+
+def snapshot_name(name: str) -> str:
+    """Return the name pattern of a snapshot's files where none is given: with `name`'s suffix."""
+    last = re.split(r"[}/]", name)[-1]
+    dot = last.find(".")
+    suffix = last[dot:] if dot >= 0 else ""
+    return f"snapshot_{{route}}_{_SNAPSHOT_TIME}/{{table}}_{{seq:04d}}{suffix}"
+
+
+def snapshot_manifest_name(name: str, suffix: str) -> str:
+    """Return the pattern for the manifest of such files: beside them."""
+    folder = re.sub(r"[^/{}]*(?:\{[^{}]*\}[^/{}]*)*$", "", name)
+    return f"{folder}snapshot_{{route}}_{_SNAPSHOT_TIME}.manifest{suffix}"
 
 
 def _parse(text: str) -> list[_Part]:

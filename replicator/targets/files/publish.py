@@ -17,14 +17,19 @@ def publish(drop: Drop, folder: Path, store: Store, ledger: Ledger) -> None:
     whether or not the third party has taken the file away since; it is not put there again.
     """
     for file in drop.files:
-        if file.state == "done":
-            continue
-        if store.atomic:
-            _rename_into_place(file, folder, store, ledger)
-        else:
-            store.put(_local(folder, file), file.name)
-        ledger.set_state(file, "done")
+        publish_file(file, folder, store, ledger)
     ledger.finish(drop)
+
+
+def publish_file(file: DropFile, folder: Path, store: Store, ledger: Ledger) -> None:
+    """Publish one file of a drop, unless that has been done; see `publish`."""
+    if file.state == "done":
+        return
+    if store.atomic:
+        _rename_into_place(file, folder, store, ledger)
+    else:
+        store.put(_local(folder, file), file.name)
+    ledger.set_state(file, "done")
 
 
 def publish_again(files: list[DropFile], folder: Path, store: Store) -> None:

@@ -14,7 +14,8 @@ from replicator.targets.files.folder import Draft, Folder
 from replicator.targets.files.formats import FileFormat, FormatOptions, new_file
 from replicator.targets.files.formats.options import OPERATIONS
 from replicator.targets.files.layout import DropLayout
-from replicator.targets.files.manifest import FileEntry
+from replicator.targets.files.ledger import PlannedFile
+from replicator.targets.files.manifest import FileEntry, ListedFile
 from triggers.model import Table
 
 _ROWS_AT_ONCE = 100
@@ -37,16 +38,19 @@ class DraftedFile:
 
     def append(self, data: bytes) -> None:
         """Write at the end; the file is made with the first byte."""
-        if not data:
-            return
+        if data:
+            self.begin().append(data)
+            self._digest.update(data)
+            self.size += len(data)
+
+    def begin(self) -> Draft:
+        """Make the file, where that has not been done."""
         if self._draft is None:
             path = self._folder / self.name
             Folder(path.parent).prepare()
             self._draft = Folder(path.parent).draft(path.name)
             self._stack.callback(self._draft.discard)
-        self._draft.append(data)
-        self._digest.update(data)
-        self.size += len(data)
+        return self._draft
 
     def complete(self) -> None:
         """Bring all bytes to the disk."""
@@ -61,7 +65,7 @@ class DraftedFile:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a file: one without a row is none."""
+        """Whether there is a file: one without a byte is none, unless it was begun."""
         return self._draft is not None
 
     def sha256(self) -> str:
@@ -80,6 +84,20 @@ class DraftedFile:
             last_change=self.last_change,
         )
 
+    def listed(self) -> ListedFile:
+        """Return what the manifest of a snapshot says of it."""
+        return ListedFile(
+            name=self.name,
+            table=self.table,
+            rows=self.rows,
+            bytes=self.size,
+            sha256=self.sha256(),
+        )
+
+    def planned(self, *, is_manifest: bool = False) -> PlannedFile:
+        """Return what the ledger records of it."""
+        return PlannedFile(self.name, self.rows, self.size, self.sha256(), is_manifest)
+
 
 class RoundFiles:
     """All files of one round; how its changes come in blocks makes no difference to them."""
@@ -91,18 +109,26 @@ class RoundFiles:
         into: Mapping[str, str],
         work: Round,
         stack: ExitStack,
+        captured_at: str = "",
     ) -> None:
-        """`stack` takes care of what an attempt that fails leaves behind."""
+        """`stack` takes care of what an attempt that fails leaves behind.
+
+        `captured_at` is what names tell, in the outbox's form; by default that of the first change.
+        """
         self.replaced = 0
         self._layout = layout
         self._delivery = delivery
         self._into = into
         self._work = work
         self._stack = stack
-        self._captured_at = ""  # of the round's first change
+        self._captured_at = captured_at
         self._series: dict[tuple[str, str], _Series] = {}
         self._names: dict[str, str] = {}
         self._by_operation = "op" in layout.name.fields
+
+    def begin(self, name: str, table: Table) -> None:
+        """Begin the file of a table that may get no change; not for names with `{op}`."""
+        self._series[name, ""] = _Series(self, name, table, "")
 
     def add(self, name: str, table: Table, changes: Sequence[Change]) -> list[Parked]:
         """Take in changes of the table of this name; return those that cannot be written."""
@@ -156,6 +182,11 @@ class RoundFiles:
     def new_format(self, table: Table, op: str) -> FileFormat:
         """Begin the contents of a file."""
         return new_file(self.contents(op), table, self._layout.encoding)
+
+    @property
+    def empty_files(self) -> bool:
+        """Whether a table without changes has a file."""
+        return self._layout.empty_files
 
     def is_full(self, file: DraftedFile) -> bool:
         """Tell whether another file is to follow."""
@@ -236,7 +267,11 @@ class _Series:
         self.files.append(self._round.draft(self._name, self._op, len(self.files) + 1))
 
     def _end_file(self) -> None:
-        self.files[-1].append(self._format.end())
+        file = self.files[-1]
+        alone = self._round.empty_files and len(self.files) == 1
+        if alone:
+            file.begin()
+        file.append(self._format.end(even_empty=alone))
 
 
 def _operation(op: str) -> Operation:

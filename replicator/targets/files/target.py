@@ -12,7 +12,7 @@ from replicator.pipeline.contract import DeliveryName, Outcome, Park, Parked, Pr
 from replicator.targets.files.folder import Folder
 from replicator.targets.files.formats import new_file
 from replicator.targets.files.layout import DropLayout
-from replicator.targets.files.ledger import Drop, Ledger, PlannedFile
+from replicator.targets.files.ledger import Drop, Ledger
 from replicator.targets.files.manifest import (
     Manifest,
     Memo,
@@ -137,10 +137,7 @@ class FilesTarget:
         outcome = Outcome(
             changes=changes, written=written, parked=parked, coerced=files.replaced, memo=memo
         )
-        planned = [
-            PlannedFile(f.name, f.rows, f.size, f.sha256(), is_manifest=f is manifest)
-            for f in everything
-        ]
+        planned = [file.planned(is_manifest=file is manifest) for file in everything]
         return ledger.plan(work, outcome, planned, kept)
 
     def _manifest(

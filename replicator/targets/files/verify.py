@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from replicator.errors import ReplicatorError
-from replicator.targets.files.manifest import MARK, FileEntry, Manifest, decode
+from replicator.targets.files.manifest import (
+    MARKS,
+    ListedFile,
+    Manifest,
+    SnapshotManifest,
+    decode,
+    decode_snapshot,
+)
 
 Kind = Literal["missing", "damaged", "gap", "contradiction", "unlisted"]
 
@@ -41,6 +48,7 @@ class Report:
     """What was found in a folder."""
 
     manifests: int = 0
+    snapshots: int = 0  # manifests of snapshots, which are counted there, too
     files: int = 0
     rows: int = 0
     bytes: int = 0
@@ -55,6 +63,10 @@ class _Found:
     manifest: Manifest
 
 
+_Listing = tuple[str, Sequence[ListedFile]]
+"""A manifest's name, and the files that it lists."""
+
+
 def verify_folder(folder: Path) -> Report:
     """Check every manifest in a folder and below, and every file that one lists or should list.
 
@@ -65,20 +77,26 @@ def verify_folder(folder: Path) -> Report:
         raise ReplicatorError(f"there is no folder {folder}")
     report = Report()
     manifests: list[_Found] = []
+    listings: list[_Listing] = []
     others: set[str] = set()
     for name in _names(folder):
         data = _read_manifest(folder / name)
+        manifest: Manifest | SnapshotManifest | None = None
         try:
-            manifest = decode(data) if data is not None else None
+            if data is not None:
+                manifest = decode(data) or decode_snapshot(data)
         except ValueError as error:
             report.problems.append(Problem("damaged", name, f"cannot be read: {error}"))
             continue
         if data is None or manifest is None:
             others.add(name)
-        else:
+            continue
+        listings.append((name, manifest.files))
+        if isinstance(manifest, Manifest):
             manifests.append(_Found(name, hashlib.sha256(data).hexdigest(), manifest))
-    report.manifests = len(manifests)
-    listed = _check_files(folder, manifests, report)
+    report.manifests = len(listings)
+    report.snapshots = len(listings) - len(manifests)
+    listed = _check_files(folder, listings, report)
     for delivery in sorted({found.manifest.delivery for found in manifests}):
         chain = [found for found in manifests if found.manifest.delivery == delivery]
         chain.sort(key=lambda found: found.manifest.number)
@@ -99,30 +117,30 @@ def _names(folder: Path) -> Iterator[str]:
 def _read_manifest(path: Path) -> bytes | None:
     """Return the bytes of a manifest, None of anything else."""
     with path.open("rb") as file:
-        start = file.read(len(MARK))
-        return start + file.read() if start == MARK else None
+        start = file.read(max(map(len, MARKS)))
+        return start + file.read() if start.startswith(MARKS) else None
 
 
-def _check_files(folder: Path, manifests: list[_Found], report: Report) -> set[str]:
+def _check_files(folder: Path, listings: list[_Listing], report: Report) -> set[str]:
     """Compare every file with its manifest; return the names of those that are listed."""
     listed: dict[str, str] = {}
-    for found in manifests:
-        for entry in found.manifest.files:
+    for manifest, files in listings:
+        for entry in files:
             if entry.name in listed:
-                message = f"{listed[entry.name]} and {found.name} both list it"
+                message = f"{listed[entry.name]} and {manifest} both list it"
                 report.problems.append(Problem("contradiction", entry.name, message))
                 continue
-            listed[entry.name] = found.name
+            listed[entry.name] = manifest
             report.files += 1
             report.rows += entry.rows
             report.bytes += entry.bytes
-            problem = _check_file(folder, entry, found.name)
+            problem = _check_file(folder, entry, manifest)
             if problem is not None:
                 report.problems.append(problem)
     return set(listed)
 
 
-def _check_file(folder: Path, entry: FileEntry, manifest: str) -> Problem | None:
+def _check_file(folder: Path, entry: ListedFile, manifest: str) -> Problem | None:
     path = folder / entry.name
     if not path.resolve().is_relative_to(folder.resolve()):
         return Problem("contradiction", entry.name, f"{manifest} lists it, outside the folder")

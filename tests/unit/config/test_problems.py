@@ -318,6 +318,31 @@ CRM_URL = "mysql://sync@crm.example/crm"
         ),
         (
             "[targets.backup]",
+            'snapshot_name = "{table}_{time:%Y%m%d}.csv"\n[targets.backup]',
+            "targets.partner.snapshot_name: the name pattern '{table}_{time:%Y%m%d}.csv' gives two"
+            " snapshots the same name: it needs {time} with date and time, such as"
+            " {time:%Y%m%dT%H%M%SZ}",
+        ),
+        (
+            "[targets.backup]",
+            'snapshot_manifest = "{batch}"\n[targets.backup]',
+            "targets.partner.snapshot_manifest: the name pattern '{batch}' gives two snapshots the"
+            " same name: it needs {time} with date and time, such as {time:%Y%m%dT%H%M%SZ}",
+        ),
+        (
+            "[targets.backup]",
+            'snapshot_name = "{time}.csv"\n[targets.backup]',
+            "targets.partner.snapshot_name: files of two tables get one name (put {table} into it)",
+        ),
+        (
+            "[targets.backup]",
+            'window = "1h"\nname = "{table}_{window:%Y%m%d%H%M%S}.csv"\n'
+            'snapshot_name = "{table}_{time:%Y%m%d%H%M%S}.csv"\n[targets.backup]',
+            "targets.partner.snapshot_name: files of snapshots get the names of other files (choose"
+            " other names)",
+        ),
+        (
+            "[targets.backup]",
             'manifest_line = "{name}"\n[targets.backup]',
             'targets.partner.manifest_line: is for manifests with `manifest_format = "list"`',
         ),
@@ -555,7 +580,11 @@ def test_files_never_overwrite_each_other(
     [
         ('url = "file:x/../outgoing"', ["other", "partner"]),
         ('url = "file:elsewhere"\nlocal_copy = "outgoing"', ["other", "partner"]),
-        ('url = "file:outgoing"\nname = "other_{table}_{batch}.csv"', []),
+        (
+            'url = "file:outgoing"\nname = "other_{table}_{batch}.csv"\n'
+            'snapshot_name = "other_{time}/{table}.csv"',
+            [],
+        ),
         ('url = "file:elsewhere"', []),
     ],
 )
@@ -575,6 +604,20 @@ def test_two_targets_in_one_folder(
 
     keys = sorted(problem.key for problem in caught.value.problems)
     assert keys == [f"targets.{name}.name" for name in expected]
+
+
+def test_snapshots_of_two_targets_in_one_folder(
+    problems: Problems,
+) -> None:
+    found = problems(
+        ('"partner", "backup"', '"partner", "backup", "other"'),
+        more='[targets.other]\ntype = "files"\nurl = "file:outgoing"\nname = "o_{table}_{batch}"',
+    )
+    hint = "give each a `snapshot_name` and a `snapshot_manifest` of its own"
+    assert sorted(found) == [
+        f"targets.{name}.snapshot_name: snapshots of two deliveries get one name ({hint})"
+        for name in ("other", "partner")
+    ]
 
 
 def test_a_program_that_cannot_be_executed(

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.targets.files.names import NamePattern, safe_name
+from replicator.targets.files.names import (
+    NamePattern,
+    safe_name,
+    snapshot_manifest_name,
+    snapshot_name,
+)
 from replicator.targets.files.window import TimeWindows
 
 
@@ -93,6 +98,65 @@ def test_manifests_differ_from_round_to_round(
     raises = pytest.raises(ValueError, match=re.escape(reason)) if reason else nullcontext()
     with raises:
         NamePattern(pattern).check_manifest(windows)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rolled", "reason"),
+    [
+        ("{table}_{batch}.csv", False, "gives two snapshots the same name"),
+        ("{table}_{time:%Y%m%d%H%M}.csv", False, "gives two snapshots the same name"),
+        ("{table}_{time:%Y%m%d%I%M%S}.csv", False, "such as {time:%Y%m%dT%H%M%SZ}"),
+        ("{table}_{time:%d%H%M%S}.csv", False, "gives two snapshots the same name"),
+        ("{table}_{time}.csv", True, "needs {seq}"),
+        ("{table}_{time}_{op}.csv", False, "it has no {op}"),
+        ("{table}_{time}_{window}_{window_end}.csv", False, "it has no {window}, {window_end}"),
+        ("{table}_{time}_{seq}.csv", True, None),
+        ("{time:%Y/%j/%H%M%S}/{table}_{batch}.csv", False, None),
+        ("{time:%s}/{table}.csv", False, None),
+    ],
+)
+def test_names_differ_from_snapshot_to_snapshot(
+    pattern: str, rolled: bool, reason: str | None
+) -> None:
+    raises = pytest.raises(ValueError, match=re.escape(reason)) if reason else nullcontext()
+    with raises:
+        NamePattern(pattern).check_snapshots(rolled=rolled)
+
+
+def test_a_manifest_is_of_the_whole_snapshot() -> None:
+    with pytest.raises(ValueError, match=r"it has no \{seq\}, \{table\}"):
+        NamePattern("{table}_{time}_{seq}.json").check_snapshot_manifest()
+    NamePattern("{time}.json").check_snapshot_manifest()
+
+
+MADE = "snapshot_{route}_{time:%Y%m%dT%H%M%SZ}"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("{table}_{batch:012d}.csv", f"{MADE}/{{table}}_{{seq:04d}}.csv"),
+        ("a.b/{window:%Y.%m}_{table}x.jsonl.gz", f"{MADE}/{{table}}_{{seq:04d}}.jsonl.gz"),
+        ("{table}.{batch}", f"{MADE}/{{table}}_{{seq:04d}}"),
+    ],
+)
+def test_snapshots_are_named_after_other_files(name: str, expected: str) -> None:
+    assert snapshot_name(name) == expected
+    NamePattern(expected).check_snapshots(rolled=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("{table}_{time}.csv", ""),
+        ("full/{table}_{time}.csv", "full/"),
+        (f"{MADE}/{{table}}_{{seq:04d}}.csv", f"{MADE}/"),
+        ("a/{time:%Y/%m/%dT%H%M%S}_{table}.csv", "a/"),
+    ],
+)
+def test_the_manifest_of_a_snapshot_is_beside_it(name: str, folder: str) -> None:
+    assert snapshot_manifest_name(name, ".json") == f"{folder}{MADE}.manifest.json"
+    NamePattern(snapshot_manifest_name(name, ".json")).check_snapshot_manifest()
 
 
 def test_fields_tell_a_shared_folder_whether_routes_are_told_apart() -> None:

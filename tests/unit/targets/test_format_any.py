@@ -218,6 +218,27 @@ def test_without_lines_there_are_no_bytes(name: Any, compress: Any) -> None:
     assert (lines.data, lines.count, file.end()) == (b"", 0, b"")
 
 
+@pytest.mark.parametrize("compress", ["none", "gzip"])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("csv", '"op","id","note"\r\n'),
+        ("jsonl", ""),
+        ("xml", '<?xml version="1.0" encoding="UTF-8"?>\n<changes>\n</changes>\n'),
+        ("template", "head\nfoot\n"),
+    ],
+)
+def test_an_empty_file_has_head_and_foot(name: Any, compress: Any, expected: str) -> None:
+    template = TemplateOptions("{{ op }}", "head", "foot")
+    options = FormatOptions(format=name, compress=compress, template=template)
+    data = new_file(options, LINES, "utf-8").end(even_empty=True)
+    assert (gzip.decompress(data) if compress == "gzip" else data).decode() == expected
+    file = new_file(options, LINES, "utf-8")
+    written = file.lines([line(1, "x")]).data
+    other = new_file(options, LINES, "utf-8")
+    assert written + file.end(even_empty=True) == other.lines([line(1, "x")]).data + other.end()
+
+
 @pytest.mark.parametrize("too_long", ["park", "cut"])
 @pytest.mark.parametrize(
     ("unit", "encoding", "expected"),

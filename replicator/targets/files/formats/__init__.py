@@ -34,8 +34,11 @@ class FileFormat(Protocol):
         was above zero.
         """
 
-    def end(self) -> bytes:
-        """Return what closes the file; nothing when it has no line."""
+    def end(self, *, even_empty: bool = False) -> bytes:
+        """Return what closes the file; nothing when it has no line.
+
+        With `even_empty` such a file has its head and its foot all the same.
+        """
 
 
 def new_file(options: FormatOptions, table: Table, encoding: str) -> FileFormat:

@@ -29,7 +29,7 @@ class _File(Protocol):
 
     def lines(self, changes: Sequence[Change]) -> Lines: ...
 
-    def end(self) -> bytes: ...
+    def end(self, *, even_empty: bool = False) -> bytes: ...
 
 
 class Compressed:
@@ -52,10 +52,10 @@ class Compressed:
         self._waiting += lines.data
         return replace(lines, data=self._compressed())
 
-    def end(self) -> bytes:
-        """Return the rest of the file; nothing when it has no line."""
-        self._waiting += self._file.end()
-        if not self._begun:
+    def end(self, *, even_empty: bool = False) -> bytes:
+        """Return the rest of the file; see `FileFormat.end`."""
+        self._waiting += self._file.end(even_empty=even_empty)
+        if not self._begun and not even_empty:
             return b""
         whole = self._compressed()
         rest = self._compressor.compress(bytes(self._waiting))

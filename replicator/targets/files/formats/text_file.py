@@ -111,9 +111,12 @@ class TextFile:
         self._count += written.count
         return Lines(data, written.count, refused + written.parked, written.replaced)
 
-    def end(self) -> bytes:
-        """Return what closes the file; nothing when it has no line."""
-        return self._encoder.encode(self._writer.foot(self._count), True) if self._count else b""
+    def end(self, *, even_empty: bool = False) -> bytes:
+        """Return what closes the file; see `FileFormat.end`."""
+        if not self._count and not even_empty:
+            return b""
+        head, self._head = self._head, b""
+        return head + self._encoder.encode(self._writer.foot(self._count), True)
 
     def _encode(self, text: str) -> bytes | None:
         """Encode; None, and nothing happened, when it cannot be."""
