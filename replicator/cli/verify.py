@@ -18,10 +18,10 @@ from replicator.cli.progress import bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show
 from replicator.compose import OpenSource
+from replicator.pace import Interrupted
 from replicator.pipeline.contract import DeliveryName
 from replicator.reach import describe_tables, named_target, reach_source
 from replicator.verify.finding import Finding, Kind, TableReport
-from replicator.verify.pace import Interrupted
 from replicator.verify.run import Wish
 from replicator.verify.run import verify as compare
 

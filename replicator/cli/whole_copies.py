@@ -13,13 +13,14 @@ from replicator.cli.exits import ExitCode
 from replicator.cli.progress import bars
 from replicator.cli.terminal import say
 from replicator.compose import OpenSource, route_transforms, snapshots
+from replicator.pace import Interrupted
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries
 from replicator.reach import named_target
 from replicator.snapshot.base_copy import take_base_copy
 from replicator.snapshot.letters import Letters
 from replicator.snapshot.record import Copies
-from replicator.snapshot.whole import Interrupted, WholeTables
+from replicator.snapshot.whole import WholeTables
 from replicator.sources import open_pages
 from replicator.targets.files.ledger import Drop
 from replicator.targets.files.snapshot import Moment, Snapshots, begun_of, tables_of

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from replicator.change import Change
+from replicator.pace import Pace, Tell
 from replicator.snapshot.record import Copies
 from replicator.snapshot.results import read_page
 from replicator.sources.pages import FIRST_ROWS, PageReader
 from replicator.transform.model import Result
 from triggers.model import Table
-
-Tell = Callable[[str, int, int], None]
-"""Is told a table, how many of its rows are copied, and about how many it has."""
-
-
-class Interrupted(Exception):
-    """The copy was told to stop."""
 
 
 @dataclass(slots=True)
@@ -36,7 +29,6 @@ class WholeTables:
     rate: int | None
     stop: threading.Event
     tell: Tell
-    _paced_to: float = 0.0
 
     def seen(self, table: Table) -> Table:
         """A table as targets see it."""
@@ -48,26 +40,20 @@ class WholeTables:
         estimate = self.reader.estimate(table)
         self.copies.begin(table.name, estimate)
         result = self.results.get(table.name)
-        copied = number = 0
+        pace = Pace(table.name, estimate, self.rate, self.stop, self.tell)
+        number = 0
         rows = FIRST_ROWS
         last: bytes | None = None
         while True:
-            if self.stop.wait(max(0.0, self._paced_to - time.monotonic())):
-                raise Interrupted
-            began = time.monotonic()
-            most = min(rows, self.rate) if self.rate else rows
-            page = read_page(self.reader, table, last, most, result)
+            page = read_page(self.reader, table, last, pace.most(rows), result)
             for block in page.blocks:
                 changes = block.changes()
                 for change in changes:
                     number += 1
                     change.id = number
                 yield changes
-            copied += page.rows
             last, rows = page.last, page.rows_next()
-            self.copies.advance(table.name, last, copied)
-            self.tell(table.name, copied, estimate)
-            if self.rate:
-                self._paced_to = began + page.rows / self.rate
+            self.copies.advance(table.name, last, pace.rows + page.rows)
+            pace.passed(page.rows)
             if last is None:
                 return

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from replicator.change import Row, encode
+from replicator.pace import Interrupted
 from replicator.verify.finding import Finding, Kind
 from replicator.verify.flight import Flight, NoProgress
-from replicator.verify.pace import Interrupted
 from replicator.verify.pair import TablePair
 
 ROUNDS = 25

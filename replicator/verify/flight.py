@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from replicator.errors import DeliveryStopped
+from replicator.pace import Interrupted
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import Progress
 from replicator.pipeline.deliveries import Deliveries, DeliveryState
 from replicator.pipeline.reader import ChangeReader
 from replicator.pipeline.sealing import Sealer
 from replicator.snapshot.letters import key_of
-from replicator.verify.pace import Interrupted
 from triggers.model import INCOMPLETE, Table
 
 LOOK_SECONDS = 0.05

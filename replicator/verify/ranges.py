@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from replicator.canonical import Digest, Form
 from replicator.change import Block
+from replicator.pace import Pace
 from replicator.snapshot.results import read_page
 from replicator.sources.pages import decode_key
 from replicator.targets.sql.dialect import TargetColumn, Values
 from replicator.transform.evaluation import RowRefused
 from replicator.verify.finding import MOST_FINDINGS, Finding, Kind
 from replicator.verify.forms import Forms, source_key
-from replicator.verify.pace import Pace
 from replicator.verify.pair import TablePair, images_of
 
 RANGE_ROWS = 20_000

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from replicator.change import Change
 from replicator.compose import OpenSource
+from replicator.pace import Interrupted
 from replicator.pipeline.contract import DeliveryName, Parked
 from replicator.pipeline.deliveries import Deliveries
 from replicator.snapshot.letters import Letters
 from replicator.snapshot.record import Copies
 from replicator.verify.finding import Finding
 from replicator.verify.flight import Patience
-from replicator.verify.pace import Interrupted
 
 LOOK_SECONDS = 0.2
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from replicator.canonical import Form
+from replicator.pace import Pace
 from replicator.snapshot.results import read_page
 from replicator.sources.pages import FIRST_ROWS
 from replicator.verify.finding import MOST_FINDINGS, Finding, Kind
 from replicator.verify.forms import source_key
-from replicator.verify.pace import Pace
 from replicator.verify.pair import TablePair, images_of
 
 

@@ -12,6 +12,7 @@ from replicator import config
 from replicator.change import encode
 from replicator.compose import OpenSource
 from replicator.errors import DeliveryStopped
+from replicator.pace import Pace, Tell
 from replicator.pipeline.contract import DeliveryName
 from replicator.verify.confirmation import confirm
 from replicator.verify.finding import MOST_FINDINGS, Finding, Kind, TableReport
@@ -19,7 +20,6 @@ from replicator.verify.flight import NoProgress
 from replicator.verify.forms import all_forms, key_forms, sorts_alike
 from replicator.verify.letters import parked_keys
 from replicator.verify.opening import Comparison, open_comparison
-from replicator.verify.pace import Pace, Tell
 from replicator.verify.pair import TablePair
 from replicator.verify.ranges import RangeComparison
 from replicator.verify.repair import is_copying, mend

@@ -1,4 +1,4 @@
-"""How fast a comparison may go, how far it is, and whether it is to end."""
+"""How fast tables may be read, how far that is, and whether it is to end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 Tell = Callable[[str, int, int], None]
-"""Is told what is compared, how many rows are, and about how many there are."""
+"""Is told what is read, how many of its rows are done, and about how many it has."""
 
 
 class Interrupted(Exception):
-    """The comparison was told to stop."""
+    """The work was told to stop."""
 
 
 class Pace:
@@ -35,7 +35,7 @@ class Pace:
         return min(rows, self._rate) if self._rate else rows
 
     def passed(self, rows: int) -> None:
-        """Note that rows are compared, and wait as long as the rate asks for."""
+        """Note that rows are done, and wait as long as the rate asks for."""
         self.rows += rows
         self._tell(self._label, self.rows, self._estimate)
         self.read(rows)
