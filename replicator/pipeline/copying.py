@@ -27,7 +27,8 @@ class Copying(Protocol):
     def copy_some(self, write: WritePage, go_on: Callable[[], bool], *, caught_up: bool) -> bool:
         """Copy for a few seconds while `go_on`; return whether anything was written.
 
-        `caught_up`: the delivery has everything that is sealed.
+        `caught_up`: the delivery has everything that was sealed when this was called last. While
+        the source is written to all the time, it never has everything.
         """
 
     def close(self) -> None:

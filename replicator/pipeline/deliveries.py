@@ -106,6 +106,12 @@ class Deliveries:
             memo=row.memo,
         )
 
+    def last_batch(self) -> int:
+        """Return the number of the source's newest batch."""
+        with self._engine.connect() as connection:
+            found: int = connection.execute(sa.select(self._outbox.state.c.last_batch)).scalar_one()
+            return found
+
     def take_lease(self, owner: str, abandoned: Sequence[str] = ()) -> bool:
         """Take or renew the lease; return False while another owner holds it.
 

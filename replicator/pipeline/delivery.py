@@ -101,6 +101,7 @@ class Delivery:
         self._copying = copying
         self._rounds_until = 0.0  # then copying goes on
         self._caught_up = False
+        self._sealed_before: int | None = None  # the last batch when copying last had its turn
         self._began = datetime.now(UTC)
         self._runs = Runs(next_run, record, open_batches) if next_run is not None else None
         self._owner = owner.this_process()
@@ -206,11 +207,13 @@ class Delivery:
         assert self._copying is not None
         if self._kept is None or self._reached != self._progress:
             self._move_progress(())
+        before = self._sealed_before
         self._copying.copy_some(
             self._write_page,
             lambda: not self._stop.is_set() and not self._held.is_set() and self._leased,
-            caught_up=self._caught_up,
+            caught_up=self._caught_up or (before is not None and self._progress.batch_no >= before),
         )
+        self._sealed_before = self._record.last_batch()
         self._rounds_until = time.monotonic() + ROUNDS_SECONDS
 
     def _write_page(self, blocks: Sequence[Block], rows: int, park: Park) -> None:

@@ -160,6 +160,7 @@ class TableCopies:
     def _look_again(self, tables: Mapping[str, Table], write: WritePage) -> bool:
         """Read refused rows again and write what they are now; return whether none is left."""
         letters = self._letters.waiting(LETTERS_AT_ONCE)
+        left = len(letters) == LETTERS_AT_ONCE
         by_table = attrgetter("change.table")
         for name, some in groupby(sorted(letters, key=by_table), by_table):
             again = list(some)
@@ -177,7 +178,8 @@ class TableCopies:
                 if one.id in park:
                     log.error("parked a row of table %s: %s", name, refused[one.id])
             self._letters.settle(again, refused, park)
-        return not letters
+            left = left or len(refused) > len(park)
+        return not left
 
     def _is_final(self, letter: Letter) -> bool:
         """Tell whether trying again has stopped to help any row."""

@@ -13,6 +13,7 @@ import pytest
 
 from tests.capture_source import CaptureSource, capture_source, inserted, run
 from tests.conftest import MakeDatabase
+from tests.servers.innodb import InnoDBServer
 from triggers.model import Kind
 
 DIGITS_65 = "99999999999999999999999999999999999.999999999999999999999999999999"
@@ -187,10 +188,16 @@ def load_berlin(source: CaptureSource) -> None:
 
 def test_row_larger_than_the_packet_is_marked(source: CaptureSource) -> None:
     """No column is left out in silence: the image says that it is not whole."""
+    server = source.database.server
+    assert isinstance(server, InnoDBServer)
+    with server.setting("max_allowed_packet", 4 << 20):
+        write_rows_near_the_packet(source, 4 << 20)
+
+
+def write_rows_near_the_packet(source: CaptureSource, packet: int) -> None:
+    """The sessions of a source have this max_allowed_packet."""
     source.execute("CREATE TABLE big (id integer PRIMARY KEY, b longblob, t longtext, n integer)")
     source.install("big")
-    with source.engine.connect() as connection:
-        packet = connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one()
     half, most = packet // 2, packet * 3 // 4
     source.execute(
         f"INSERT INTO big VALUES (1, REPEAT('b', {half}), NULL, 1)",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Engine
 
 from replicator.sources.mysql import SPAN, MysqlReader
 from replicator.sources.mysql_session import LONGEST
 from tests.conftest import MakeDatabase
 from tests.servers import DatabaseKind
+from tests.servers.innodb import InnoDBServer
 from triggers.capture import Capture
 from triggers.engine import make_engine
 from triggers.model import TableSpec
+
+PACKET = 8 << 20
+"""A small max_allowed_packet: sizes near it are handled in no time."""
 
 
 @pytest.mark.parametrize("kind", ["mariadb", "mysql"])
@@ -46,10 +51,13 @@ def test_small_and_large_rows_in_any_mixture(
 def test_line_larger_than_the_packet(make_database: MakeDatabase, kind: DatabaseKind) -> None:
     """Two images that the server can hold, and cannot join."""
     source = make_database(kind)
-    engine = make_engine(source.url)
-    with engine.connect() as connection:
-        packet = connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one()
-    size = packet // 4 - 100
+    assert isinstance(source.server, InnoDBServer)
+    with source.server.setting("max_allowed_packet", PACKET):
+        read_large_lines(make_engine(source.url), PACKET // 4 - 100)
+
+
+def read_large_lines(engine: Engine, size: int) -> None:
+    """Capture and read images of so many characters of four bytes."""
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, note longtext)")
     Capture(engine).install([TableSpec("t", before="full")], prove=False)

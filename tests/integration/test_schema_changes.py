@@ -286,13 +286,17 @@ class Shop:
 COMBINATIONS: list[tuple[DatabaseKind, DatabaseKind, str]] = [
     *(("postgresql", "postgresql", case) for case in CASES),
     *(("mariadb", "mariadb", case) for case in ("add-with-default", "drop")),
-    *(("mariadb", "postgresql", case) for case in ("add", "rename", *RETYPED)),
+    *(("mariadb", "postgresql", case) for case in ("add", "rename")),
     *(("sqlite", "sqlite", case) for case in ("add", "add-with-default", "rename")),
     ("mysql", "postgresql", "drop"),
 ]
+LONG = [("mariadb", "postgresql", case) for case in RETYPED]
 
 
-@pytest.mark.parametrize(("kind", "other", "case"), COMBINATIONS)
+@pytest.mark.parametrize(
+    ("kind", "other", "case"),
+    [*COMBINATIONS, *(pytest.param(*one, marks=pytest.mark.torture) for one in LONG)],
+)
 def test_policies(
     kind: DatabaseKind,
     other: DatabaseKind,

@@ -23,7 +23,7 @@ PAIRS: list[tuple[DatabaseKind, DatabaseKind]] = [
     ("sqlite", "postgresql"),
 ]
 
-ROWS = 4_000
+ROWS = 2_000
 
 
 def prepared(source: Database, target: Database, folder: Path, seconds: float = 120) -> CommandLine:

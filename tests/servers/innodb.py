@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from sqlalchemy import text
@@ -67,6 +68,17 @@ class InnoDBServer(DatabaseServer):
                     if error.orig is None or error.orig.args[0] != _NO_SUCH_THREAD:
                         raise
             connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+    @contextmanager
+    def setting(self, name: str, value: int) -> Iterator[None]:
+        """Give a global variable a value until the block ends; for sessions that begin in it."""
+        with self.admin.connect() as connection:
+            usual = connection.exec_driver_sql(f"SELECT @@GLOBAL.{name}").scalar_one()
+        self._execute(f"SET GLOBAL {name} = {value}")
+        try:
+            yield
+        finally:
+            self._execute(f"SET GLOBAL {name} = {usual}")
 
     def _options(self) -> list[str]:
         """The options for the server program."""

@@ -58,7 +58,7 @@ def wait_for_progress(hot: Hot, target: str) -> None:
     wait_until(lambda: hot.progress(target) > before, 60, f"progress of {target}")
 
 
-@pytest.mark.parametrize("kills", numbers(4, 50))
+@pytest.mark.parametrize("kills", numbers(3, 50))
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_replicator_is_killed(
     kind: DatabaseKind, kills: int, make_database: MakeDatabase, tmp_path: Path

@@ -26,12 +26,21 @@ from tests.types.reading import Row, Stored, read_table
 from tests.types.samples import TABLES
 from tests.types.test_pairs import extreme_rows
 
-PAIRS = list(itertools.product(DATABASE_KINDS, DATABASE_KINDS))
+SHORT = {("postgresql", "mariadb"), ("mariadb", "postgresql"), ("sqlite", "postgresql")}
+"""The pairs of the short form, besides each engine with itself."""
 NAME = DeliveryName("all", "there")
 
 
 @pytest.mark.parametrize(
-    ("source", "target"), PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS]
+    ("source", "target"),
+    [
+        pytest.param(
+            *pair,
+            id="-to-".join(pair),
+            marks=() if pair in SHORT or pair[0] == pair[1] else pytest.mark.torture,
+        )
+        for pair in itertools.product(DATABASE_KINDS, DATABASE_KINDS)
+    ],
 )
 def test_every_type(
     source: DatabaseKind, target: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
