@@ -72,12 +72,19 @@ def install(
             typer.echo(script(statements, opened.capture.dialect.name))
             return
         table = make_table("Source", "!Table", "!Was", "Done")
+        drifted = False
         for opened in sources:
             for before in opened.capture.install(table_specs(settings, opened.name), prove=canary):
+                drifted = drifted or before.state is State.DRIFTED
                 table.add_row(opened.name, before.table, styled(before.state), _done(before))
             for name in delivery_names(settings, opened.name):
                 Deliveries(opened.engine, opened.capture.outbox, name).register()
     show(table)
+    if drifted:
+        say(
+            "what was written while triggers were missing or a new column was not captured yet may"
+            " be missing in targets: replicator verify ROUTE --repair"
+        )
 
 
 @app.command("status")
