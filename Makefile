@@ -19,7 +19,7 @@ demo: $(VENV)/installed ## the whole product on embedded SQLite, under a minute,
 	$(BIN)/replicator demo
 
 test: $(VENV)/installed-dev servers ## the tests, against real PostgreSQL, MariaDB and MySQL 8 servers
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal
 
 check: lint test ## what CI runs: lint, types, layers, then the tests
 

@@ -58,7 +58,7 @@ def assert_equal(source: Database, target: Database) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "kills", "rate"),
-    [(6_000, 2, 1_500), pytest.param(2_000_000, 10, 50_000, marks=pytest.mark.torture)],
+    [(8_000, 2, 1_500), pytest.param(2_000_000, 10, 50_000, marks=pytest.mark.torture)],
 )
 @pytest.mark.parametrize(("kind", "other"), PAIRS)
 def test_tables_are_copied_while_they_are_written_to(

@@ -16,9 +16,9 @@ from tests.load.planted import TABLES, Planted, Writers, content, create, fill, 
 from tests.replication import Replication, execute, sql
 from tests.servers import Database, DatabaseKind
 
-PAIRS: list[tuple[DatabaseKind, DatabaseKind]] = [
+PAIRS = [
     ("postgresql", "postgresql"),
-    ("mariadb", "postgresql"),
+    pytest.param("mariadb", "postgresql", marks=pytest.mark.torture),
     ("postgresql", "mariadb"),
     ("sqlite", "postgresql"),
 ]
@@ -110,7 +110,13 @@ item = "chosen"
 """
 
 
-@pytest.mark.parametrize(("kind", "other"), [("postgresql", "mariadb"), ("mariadb", "postgresql")])
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        pytest.param("postgresql", "mariadb", marks=pytest.mark.torture),
+        ("mariadb", "postgresql"),
+    ],
+)
 def test_through_transforms(
     kind: DatabaseKind, other: DatabaseKind, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
