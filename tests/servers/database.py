@@ -35,7 +35,8 @@ class Database:
 def sqlite_database(path: Path) -> Iterator[Database]:
     """A SQLite database in a file that does not exist yet."""
     url = f"sqlite:///{path}"
-    engine = create_engine(url)
+    # As an application that does not give up before a busy disk does.
+    engine = create_engine(url, connect_args={"timeout": 30})
     try:
         yield Database("sqlite", url, engine, None, str(path))
     finally:
