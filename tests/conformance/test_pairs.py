@@ -25,6 +25,7 @@ from tests.servers import (
     DATABASE_KINDS,
     Database,
     DatabaseKind,
+    in_short_form,
     server_database,
     sqlite_database,
 )
@@ -132,7 +133,17 @@ class Pair:
         assert total == rows
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0]}-to-{pair[1]}")
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            pair,
+            id="-to-".join(pair),
+            marks=() if in_short_form(*pair) else pytest.mark.torture,
+        )
+        for pair in PAIRS
+    ],
+)
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:

@@ -16,10 +16,10 @@ from tests.replication import Replication, execute, sql
 from tests.servers import Database, DatabaseKind
 from tests.wait import wait_until
 
-PAIRS: list[tuple[DatabaseKind, DatabaseKind]] = [
+PAIRS = [
     ("postgresql", "postgresql"),
-    ("mariadb", "postgresql"),
-    ("postgresql", "mariadb"),
+    pytest.param("mariadb", "postgresql", marks=pytest.mark.torture),
+    pytest.param("postgresql", "mariadb", marks=pytest.mark.torture),
     ("sqlite", "postgresql"),
 ]
 

@@ -5,6 +5,7 @@ from tests.servers.database import (
     DATABASE_KINDS,
     Database,
     DatabaseKind,
+    in_short_form,
     server_database,
     sqlite_database,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "PostgreSQLServer",
     "ServerNotInstalled",
     "TCPProxy",
+    "in_short_form",
     "mysql_program",
     "server_database",
     "sqlite_database",

@@ -16,6 +16,12 @@ DatabaseKind = Literal["sqlite", "postgresql", "mariadb", "mysql"]
 DATABASE_KINDS: tuple[DatabaseKind, ...] = get_args(DatabaseKind)
 
 
+def in_short_form(source: DatabaseKind, target: DatabaseKind) -> bool:
+    """Whether a pair is among the eight of a short form: each engine twice as source and target."""
+    apart = DATABASE_KINDS.index(target) - DATABASE_KINDS.index(source)
+    return apart % len(DATABASE_KINDS) in (0, 1)
+
+
 @dataclass(frozen=True)
 class Database:
     """An empty database, the test's own."""

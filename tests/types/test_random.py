@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.conftest import MakeDatabase
-from tests.servers import DatabaseKind
+from tests.servers import DatabaseKind, in_short_form
 from tests.types.columns import SampleTable
 from tests.types.pair import Pair
 from tests.types.samples import TABLES
@@ -52,7 +52,15 @@ def rows_of(tables: Sequence[SampleTable]) -> SearchStrategy[list[Drawn]]:
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("rows", [_SHORT, _LONG])
 @pytest.mark.parametrize(
-    ("source", "target"), PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS]
+    ("source", "target"),
+    [
+        pytest.param(
+            *pair,
+            id="-to-".join(pair),
+            marks=() if in_short_form(*pair) else pytest.mark.torture,
+        )
+        for pair in PAIRS
+    ],
 )
 def test_random_rows(
     source: DatabaseKind,

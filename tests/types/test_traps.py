@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Database, DatabaseKind, server_database, sqlite_database
+from tests.servers import Database, DatabaseKind, in_short_form, server_database, sqlite_database
 from tests.types.compare import same_value
 from tests.types.pair import Pair
 from tests.types.reading import read_table
@@ -19,7 +19,13 @@ from tests.types.traps import TRAPS, Trap
 PairOf = Callable[[DatabaseKind, DatabaseKind], Pair]
 
 CASES = [
-    pytest.param(source, target, trap, id=f"{trap.name}-{source}-to-{target}")
+    pytest.param(
+        source,
+        target,
+        trap,
+        id=f"{trap.name}-{source}-to-{target}",
+        marks=() if in_short_form(source, target) else pytest.mark.torture,
+    )
     for source, target in PAIRS
     for trap in TRAPS
     if source in trap.sources
