@@ -17,6 +17,7 @@ from replicator.canonical import Digest, Field, Form
 from replicator.canonical import mysql as canonical
 from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
+from replicator.keyset import beyond
 from replicator.sources.mysql_session import JoiningSession
 from replicator.sources.pages import (
     Bound,
@@ -210,23 +211,12 @@ def _order(column: Column, alias: str = "s") -> str:
 
 
 def _conditions(table: Table, bounds: Sequence[Bound], alias: str = "s") -> list[str]:
-    return [_beyond(table, operator, key, alias) for operator, key in bounds]
-
-
-def _beyond(table: Table, operator: str, key: Row, alias: str) -> str:
-    """Compare column by column in a form whose first part is a range of an index."""
     columns = key_columns(table)
     names = [_order(column, alias) for column in columns]
-    values = [_literal(column, key[column.name]) for column in columns]
-    alternatives = []
-    for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        compared = operator if place == len(names) - 1 else operator[0]
-        before = zip(names[:place], values[:place], strict=True)
-        terms = [*(f"{n} = {v}" for n, v in before), f"{name} {compared} {value}"]
-        alternatives.append(f"({' AND '.join(terms)})")
-    if len(alternatives) == 1:
-        return alternatives[0]
-    return f"({names[0]} {operator[0]}= {values[0]} AND ({' OR '.join(alternatives)}))"
+    return [
+        beyond(operator, names, [_literal(column, key[column.name]) for column in columns])
+        for operator, key in bounds
+    ]
 
 
 def _same(table: Table, key: Row, alias: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from replicator.canonical import Digest, Field, Form
+from replicator.keyset import beyond
 from replicator.targets.sql.dialect import Dialect, Shape, TargetColumn, TargetTable, Values
 
 PLACE = "replicator place"
@@ -167,25 +168,12 @@ class Queries:
         return f"NOT EXISTS (SELECT 1 FROM {other} s WHERE {self._same_key('s', 't')})"
 
     def _between(self, bounds: Bounds) -> list[str]:
+        names = [f"t.{self._name(column)}" for column in self.shape.key]
         return [
-            self._beyond(operator, key)
+            beyond(operator, names, list(map(_literal, key)))
             for operator, key in zip((">", "<="), bounds, strict=True)
             if key is not None
         ]
-
-    def _beyond(self, operator: str, key: Values) -> str:
-        """Compare column by column in a form whose first part is a range of an index."""
-        names = [f"t.{self._name(column)}" for column in self.shape.key]
-        values = list(map(_literal, key))
-        alternatives = []
-        for place, (name, value) in enumerate(zip(names, values, strict=True)):
-            compared = operator if place == len(names) - 1 else operator[0]
-            before = zip(names[:place], values[:place], strict=True)
-            terms = [*(f"{n} = {v}" for n, v in before), f"{name} {compared} {value}"]
-            alternatives.append(f"({' AND '.join(terms)})")
-        if len(alternatives) == 1:
-            return alternatives[0]
-        return f"({names[0]} {operator[0]}= {values[0]} AND ({' OR '.join(alternatives)}))"
 
 
 def _literal(value: object) -> str:
