@@ -84,10 +84,7 @@ class Flight:
 
     def seal(self) -> int:
         """Seal everything that is visible now; return the last batch."""
-        while True:
-            sealing = self._sealer.seal()
-            if not sealing.rows:
-                return sealing.last_batch
+        return self._sealer.seal_all()
 
     def wait_for(self, batch: int) -> None:
         """Wait until the target has a batch. Raises `NoProgress`, `Interrupted`."""

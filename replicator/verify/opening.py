@@ -12,13 +12,12 @@ from sqlalchemy.engine import URL
 
 from replicator import config
 from replicator.compose import OpenSource, route_transforms
-from replicator.errors import DeliveryStopped
 from replicator.pipeline.batches import Batches
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries
 from replicator.sources import open_pages, open_reader
 from replicator.targets.sql.engines import definition_for, examiner_for
-from replicator.targets.sql.matching import match, target_name
+from replicator.targets.sql.matching import plan_tables, target_name
 from replicator.verify.flight import Flight
 from replicator.verify.pair import TablePair
 from triggers.engine import make_engine
@@ -58,21 +57,14 @@ def open_comparison(
     captured = {table: t for table, t in capture.tables().items() if table in tables}
     transforms = route_transforms(settings, capture, name)
     seen = transforms.tables(captured)
-    into = {canonical(table): other for table, other in route.into.items()}
+    into = route.target_names(canonical)
     url = target.connection_url()
     examiner = examiner_for(url)
     reader, finder = open_pages(capture), open_pages(capture)
     sealer = source.sealer()
     try:
         examiner.connect(make_engine(url, poolclass=NullPool, hide_parameters=True), None)
-        plans, problems = match(
-            examiner, definition_for(url), list(seen.values()), into, target.unfit
-        )
-        if problems:
-            raise DeliveryStopped(
-                "; ".join(problem.message for problem in problems),
-                "\n  ".join(problem.mend for problem in problems),
-            )
+        plans = plan_tables(examiner, definition_for(url), list(seen.values()), into, target.unfit)
         names = {table: target_name(table, into) for table in seen}
         shared = {table for table in names if _writers(settings, url, names[table]) > 1}
         yield Comparison(

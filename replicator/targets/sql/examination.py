@@ -7,9 +7,10 @@ and whether the row that is there is the same.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from replicator.canonical import Digest, Field, Form
 from replicator.keyset import beyond
@@ -71,8 +72,12 @@ class Spelling:
     digest: Callable[[Sequence[Field], str], str]
     same: Callable[[TargetColumn, str, str], str]
     """A condition, never NULL: two values of a column are the same, or both are NULL."""
+    read_digest: Callable[..., Digest | None]
+    """The digest out of the columns of `digest`'s row."""
     temporary: str
     """What stands before the name of a temporary table."""
+    drop: str = "DROP TABLE IF EXISTS"
+    """What stands before the name of a temporary table that is to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,10 @@ class Queries:
         """Add the keys of the stage to those that are noted."""
         return f"INSERT INTO {self.seen} ({self.key}) SELECT {self.key} FROM {self.stage}"
 
+    def forget(self) -> str:
+        """Drop what is noted."""
+        return f"{self.spelling.drop} {self.seen}"
+
     def unknown(self, forms: Sequence[Form], most: int) -> str:
         """Keys of rows that are not noted."""
         return f"{self._keys(forms)} WHERE {self._lacks(self.seen)} LIMIT {most}"
@@ -174,6 +183,45 @@ class Queries:
             for operator, key in zip((">", "<="), bounds, strict=True)
             if key is not None
         ]
+
+
+class Asking(ABC):
+    """What examiners do alike: they ask what `Queries` says, a transaction for each query."""
+
+    spelling: ClassVar[Spelling]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queries: dict[Shape, Queries] = {}
+
+    def unknown(self, shape: Shape, forms: Sequence[Form], most: int) -> list[Key]:
+        """See `Examiner.unknown`."""
+        return self._ask(self._queries_for(shape).unknown(forms, most))
+
+    def forget(self, shape: Shape) -> None:
+        """See `Examiner.forget`."""
+        self._ask(self._queries_for(shape).forget())
+
+    def others(self, shape: Shape, bounds: Bounds, forms: Sequence[Form], most: int) -> list[Key]:
+        """See `Examiner.others`."""
+        return self._ask(self._queries_for(shape).others(bounds, forms, most))
+
+    def digest(
+        self, shape: Shape, bounds: Bounds, forms: Mapping[TargetColumn, Form]
+    ) -> Digest | None:
+        """See `Examiner.digest`."""
+        [row] = self._ask(self._queries_for(shape).digest(bounds, forms))
+        return self.spelling.read_digest(*row)
+
+    @abstractmethod
+    def _ask(self, query: str) -> list[Any]:
+        """Run a query in a transaction of its own; its rows."""
+
+    def _queries_for(self, shape: Shape) -> Queries:
+        if shape not in self._queries:
+            number = len(self._queries) + 1
+            self._queries[shape] = Queries.of(self.spelling, shape, number)
+        return self._queries[shape]
 
 
 def _literal(value: object) -> str:

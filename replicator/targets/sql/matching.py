@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from replicator.errors import DeliveryStopped
 from replicator.targets.sql.conversion import Conversion, Converter, Fit
 from replicator.targets.sql.create import create_table
 from replicator.targets.sql.dialect import (
@@ -69,6 +70,23 @@ def match(
         if plan is not None:
             plans.append(plan)
     return plans, problems
+
+
+def plan_tables(
+    dialect: Dialect,
+    definition: DataDefinition,
+    tables: Sequence[Table],
+    into: Mapping[str, str],
+    unfit: Policy = "error",
+) -> list[TablePlan]:
+    """As `match`; raises `DeliveryStopped` with all that is in the way and what mends it."""
+    plans, problems = match(dialect, definition, tables, into, unfit)
+    if problems:
+        raise DeliveryStopped(
+            "; ".join(problem.message for problem in problems),
+            "\n  ".join(problem.mend for problem in problems),
+        )
+    return plans
 
 
 def pairs(dialect: Dialect, tables: Sequence[Table], into: Mapping[str, str]) -> list[Pair]:

@@ -25,7 +25,7 @@ from replicator.targets.sql.chunk import cut
 from replicator.targets.sql.conversion import Refused
 from replicator.targets.sql.engines import definition_for, dialect_for, judge_for
 from replicator.targets.sql.handled import HandledWriter, RoundTransaction
-from replicator.targets.sql.matching import match
+from replicator.targets.sql.matching import plan_tables
 from replicator.targets.sql.order import arrange
 from replicator.targets.sql.plan import TablePlan
 from replicator.targets.sql.policy import Policy
@@ -73,18 +73,13 @@ class SqlTarget:
     def open(self, tables: Mapping[str, Table], memo: str | None = None) -> Progress | None:  # noqa: ARG002
         """Connect, match tables, and read the progress. `DeliveryStopped` when they do not fit."""
         self._dialect.connect(make_engine(self._url, poolclass=NullPool), self._origin)
-        plans, problems = match(
+        plans = plan_tables(
             self._dialect,
             definition_for(self._url),
             [table for table in tables.values() if not self._handlers.take(table.name)],
             self._into,
             self._unfit,
         )
-        if problems:
-            raise DeliveryStopped(
-                "; ".join(problem.message for problem in problems),
-                "\n  ".join(problem.mend for problem in problems),
-            )
         references = self._dialect.references([plan.target for plan in plans])
         self._plans = {plan.source.name: plan for plan in arrange(plans, references)}
         progress = self._dialect.read_progress(self._delivery)

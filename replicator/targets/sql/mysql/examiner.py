@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from typing import Any
 
-from replicator.canonical import Digest, Form
+from replicator.canonical import Digest
 from replicator.canonical import mysql as canonical
 from replicator.targets.sql.conversion import Refused
 from replicator.targets.sql.dialect import Shape, TargetColumn, Values
-from replicator.targets.sql.examination import Bounds, Difference, Key, Queries, Spelling
+from replicator.targets.sql.examination import Asking, Difference, Spelling
 from replicator.targets.sql.mysql.definition import MySQLDefinition
 from replicator.targets.sql.mysql.dialect import MySQLDialect
 from replicator.targets.sql.mysql.failures import judged
@@ -34,22 +34,16 @@ _SPELLING = Spelling(
     text=canonical.text,
     digest=canonical.digest,
     same=_same,
+    read_digest=Digest.of,
     temporary="",
+    drop="DROP TEMPORARY TABLE IF EXISTS",
 )
 
 
-class MySQLExaminer(MySQLDialect):
+class MySQLExaminer(Asking, MySQLDialect):
     """See `Examiner`. Its user needs CREATE TEMPORARY TABLES."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._queries: dict[Shape, Queries] = {}
-        self._shapes = count(1)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._queries.clear()
-        super().close()
+    spelling = _SPELLING
 
     def differences(self, shape: Shape, rows: Sequence[Values]) -> list[Difference]:
         """See `Examiner.differences`."""
@@ -74,28 +68,9 @@ class MySQLExaminer(MySQLDialect):
             )
             self._execute(queries.remember())
 
-    def unknown(self, shape: Shape, forms: Sequence[Form], most: int) -> list[Key]:
-        """See `Examiner.unknown`."""
+    def _ask(self, query: str) -> list[Any]:
         with self._transaction():
-            return list(self._rows(self._queries_for(shape).unknown(forms, most)))
-
-    def forget(self, shape: Shape) -> None:
-        """See `Examiner.forget`."""
-        with self._transaction():
-            self._execute(f"DROP TEMPORARY TABLE IF EXISTS {self._queries_for(shape).seen}")
-
-    def others(self, shape: Shape, bounds: Bounds, forms: Sequence[Form], most: int) -> list[Key]:
-        """See `Examiner.others`."""
-        with self._transaction():
-            return list(self._rows(self._queries_for(shape).others(bounds, forms, most)))
-
-    def digest(
-        self, shape: Shape, bounds: Bounds, forms: Mapping[TargetColumn, Form]
-    ) -> Digest | None:
-        """See `Examiner.digest`."""
-        with self._transaction():
-            [row] = self._rows(self._queries_for(shape).digest(bounds, forms))
-        return Digest.of(*row)
+            return list(self._rows(query))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -106,8 +81,3 @@ class MySQLExaminer(MySQLDialect):
         except Refused:
             self.rollback()
             raise
-
-    def _queries_for(self, shape: Shape) -> Queries:
-        if shape not in self._queries:
-            self._queries[shape] = Queries.of(_SPELLING, shape, next(self._shapes))
-        return self._queries[shape]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from typing import Any
 
 from replicator.canonical import Digest, Form
 from replicator.canonical import postgresql as canonical
 from replicator.targets.sql.conversion import Refused
 from replicator.targets.sql.dialect import Shape, TargetColumn, Values
-from replicator.targets.sql.examination import Bounds, Difference, Key, Queries, Spelling
+from replicator.targets.sql.examination import Asking, Difference, Key, Spelling
 from replicator.targets.sql.postgresql.definition import PostgreSQLDefinition
 from replicator.targets.sql.postgresql.dialect import PostgreSQLDialect
 from replicator.targets.sql.postgresql.failures import judged
@@ -34,22 +34,15 @@ _SPELLING = Spelling(
     text=canonical.text,
     digest=canonical.digest,
     same=_same,
+    read_digest=Digest.of,
     temporary="pg_temp.",
 )
 
 
-class PostgreSQLExaminer(PostgreSQLDialect):
+class PostgreSQLExaminer(Asking, PostgreSQLDialect):
     """See `Examiner`."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._queries: dict[Shape, Queries] = {}
-        self._shapes = count(1)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._queries.clear()
-        super().close()
+    spelling = _SPELLING
 
     def differences(self, shape: Shape, rows: Sequence[Values]) -> list[Difference]:
         """See `Examiner.differences`."""
@@ -80,24 +73,10 @@ class PostgreSQLExaminer(PostgreSQLDialect):
             self._execute("SET LOCAL enable_hashjoin = on")  # all rows are looked at
             return self._execute(self._queries_for(shape).unknown(forms, most)).fetchall()
 
-    def forget(self, shape: Shape) -> None:
-        """See `Examiner.forget`."""
+    def _ask(self, query: str) -> list[Any]:
         with self._transaction():
-            self._execute(f"DROP TABLE IF EXISTS {self._queries_for(shape).seen}")
-
-    def others(self, shape: Shape, bounds: Bounds, forms: Sequence[Form], most: int) -> list[Key]:
-        """See `Examiner.others`."""
-        with self._transaction():
-            return self._execute(self._queries_for(shape).others(bounds, forms, most)).fetchall()
-
-    def digest(
-        self, shape: Shape, bounds: Bounds, forms: Mapping[TargetColumn, Form]
-    ) -> Digest | None:
-        """See `Examiner.digest`."""
-        with self._transaction():
-            row = self._execute(self._queries_for(shape).digest(bounds, forms)).fetchone()
-        assert row is not None
-        return Digest.of(*row)
+            found = self._execute(query)
+            return found.fetchall() if found.description else []
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -108,11 +87,6 @@ class PostgreSQLExaminer(PostgreSQLDialect):
         except Refused:
             self.rollback()
             raise
-
-    def _queries_for(self, shape: Shape) -> Queries:
-        if shape not in self._queries:
-            self._queries[shape] = Queries.of(_SPELLING, shape, next(self._shapes))
-        return self._queries[shape]
 
 
 def _bare(name: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Engine
 
-from replicator.canonical import Digest, Form
 from replicator.canonical import sqlite as canonical
 from replicator.targets.sql.dialect import Shape, TargetColumn, Values
-from replicator.targets.sql.examination import Bounds, Difference, Key, Queries, Spelling
+from replicator.targets.sql.examination import Asking, Difference, Spelling
 from replicator.targets.sql.sqlite.definition import SQLiteDefinition
 from replicator.targets.sql.sqlite.dialect import SQLiteDialect
 from replicator.targets.sql.sqlite.failures import judged
@@ -25,27 +24,20 @@ _SPELLING = Spelling(
     text=canonical.text,
     digest=canonical.digest,
     same=_same,
+    read_digest=canonical.read_digest,
     temporary="temp.",
 )
 
 
-class SQLiteExaminer(SQLiteDialect):
+class SQLiteExaminer(Asking, SQLiteDialect):
     """See `Examiner`."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._queries: dict[Shape, Queries] = {}
-        self._shapes = count(1)
+    spelling = _SPELLING
 
     def connect(self, engine: Engine, origin: str | None) -> None:
         """Open the file, for functions of this process."""
         super().connect(engine, origin)
         canonical.register(self.connection)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._queries.clear()
-        super().close()
 
     def differences(self, shape: Shape, rows: Sequence[Values]) -> list[Difference]:
         """See `Examiner.differences`."""
@@ -81,30 +73,6 @@ class SQLiteExaminer(SQLiteDialect):
             self._rows(f"CREATE INDEX IF NOT EXISTS {queries.seen}_key ON {plain} ({queries.key})")
             self._rows(queries.remember())
 
-    def unknown(self, shape: Shape, forms: Sequence[Form], most: int) -> list[Key]:
-        """See `Examiner.unknown`."""
+    def _ask(self, query: str) -> list[Any]:
         with judged():
-            return self._rows(self._queries_for(shape).unknown(forms, most))
-
-    def forget(self, shape: Shape) -> None:
-        """See `Examiner.forget`."""
-        with judged():
-            self._rows(f"DROP TABLE IF EXISTS {self._queries_for(shape).seen}")
-
-    def others(self, shape: Shape, bounds: Bounds, forms: Sequence[Form], most: int) -> list[Key]:
-        """See `Examiner.others`."""
-        with judged():
-            return self._rows(self._queries_for(shape).others(bounds, forms, most))
-
-    def digest(
-        self, shape: Shape, bounds: Bounds, forms: Mapping[TargetColumn, Form]
-    ) -> Digest | None:
-        """See `Examiner.digest`."""
-        with judged():
-            [(found,)] = self._rows(self._queries_for(shape).digest(bounds, forms))
-        return canonical.read_digest(found)
-
-    def _queries_for(self, shape: Shape) -> Queries:
-        if shape not in self._queries:
-            self._queries[shape] = Queries.of(_SPELLING, shape, next(self._shapes))
-        return self._queries[shape]
+            return self._rows(query)
