@@ -22,10 +22,11 @@ from replicator.sources.mysql_session import JoiningSession
 from replicator.sources.pages import (
     Bound,
     LineParts,
-    Page,
+    PageReader,
     bounds_between,
     key_columns,
     key_only,
+    where,
 )
 from replicator.transform import errors
 from replicator.transform.model import Result
@@ -40,20 +41,12 @@ NEEDS_SOMEBODY = (1044, 1054, 1064, 1142, 1143, 1146)
 UTC_SUFFIX = "+00:00"
 
 
-class MysqlPages:
+class MysqlPages(PageReader):
     """See `PageReader`."""
 
     def __init__(self, engine: Engine, dialect: MysqlDialect) -> None:
         self._session = JoiningSession(engine)
         self._dialect = dialect
-
-    def page(
-        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
-    ) -> Page:
-        """See `PageReader.page`."""
-        last = self.boundary(table, after, rows)
-        found = self.between(table, after, last, result)
-        return Page.of(found, last, rows if result is not None and last is not None else None)
 
     def boundary(
         self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
@@ -192,8 +185,7 @@ def _streamed(connection: Connection[Cursor], query: str) -> Iterator[bytes]:
 
 
 def _rows(table: Table, conditions: Sequence[str]) -> str:
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{catalog.quote(table.name)} AS s{where}"
+    return f"{catalog.quote(table.name)} AS s{where(conditions)}"
 
 
 def _keys(table: Table, alias: str = "s") -> str:

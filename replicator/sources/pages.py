@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from replicator.canonical import Digest, Form
 from replicator.change import Block, Decoder, Row, encode
@@ -50,7 +50,7 @@ class Page:
         )
 
 
-class PageReader(Protocol):
+class PageReader(ABC):
     """Reads pages on a connection of its own, each in a short transaction; takes no locks."""
 
     def page(
@@ -61,17 +61,23 @@ class PageReader(Protocol):
         With a `result` of the table its rows come, those that it has. Raises `RowRefused` when its
         transform fails for one of them.
         """
+        last = self.boundary(table, after, rows)
+        found = self.between(table, after, last, result)
+        return Page.of(found, last, rows if result is not None and last is not None else None)
 
+    @abstractmethod
     def boundary(
         self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
     ) -> bytes | None:
         """The key of the row so many rows behind a key, up to another; None: there are fewer."""
 
+    @abstractmethod
     def between(
         self, table: Table, after: bytes | None, last: bytes | None, result: Result | None = None
     ) -> list[Block]:
         """Read the rows behind a key up to another; like `page` with a `result`."""
 
+    @abstractmethod
     def digest(
         self,
         table: Table,
@@ -85,12 +91,15 @@ class PageReader(Protocol):
         `forms`: of the columns, in order. None: it could not be computed. Raises as `page` does.
         """
 
+    @abstractmethod
     def find(self, table: Table, keys: Sequence[Row], result: Result | None = None) -> list[Block]:
         """Read the rows with these keys, those that there are; like `page` with a `result`."""
 
+    @abstractmethod
     def estimate(self, table: Table) -> int:
         """About how many rows a table has."""
 
+    @abstractmethod
     def close(self) -> None:
         """Give the connection back."""
 
@@ -112,6 +121,11 @@ def bounds_between(after: bytes | None, last: bytes | None) -> list[Bound]:
         for operator, key in ((">", after), ("<=", last))
         if key is not None
     ]
+
+
+def where(conditions: Sequence[str]) -> str:
+    """A WHERE clause, with a blank before it; nothing without conditions."""
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def key_only(table: Table) -> Table:

@@ -16,10 +16,11 @@ from replicator.sources.connection import DriverConnection
 from replicator.sources.pages import (
     Bound,
     LineParts,
-    Page,
+    PageReader,
     bounds_between,
     encode_key,
     key_only,
+    where,
 )
 from replicator.sources.postgresql import FILE_HEADER, ROW_HEADER, copy_out
 from replicator.transform import errors
@@ -41,7 +42,7 @@ WHERE c.oid = %(name)s::pg_catalog.regclass
 """
 
 
-class PostgresqlPages:
+class PostgresqlPages(PageReader):
     """See `PageReader`."""
 
     def __init__(self, engine: Engine) -> None:
@@ -49,14 +50,6 @@ class PostgresqlPages:
         self._is_set_up = False
         self._types: dict[str, dict[str, str]] = {}
         self._sources: dict[str, str] = {}
-
-    def page(
-        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
-    ) -> Page:
-        """See `PageReader.page`."""
-        last = self.boundary(table, after, rows)
-        found = self.between(table, after, last, result)
-        return Page.of(found, last, rows if result is not None and last is not None else None)
 
     def boundary(
         self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
@@ -91,8 +84,8 @@ class PostgresqlPages:
         try:
             connection = self._connection()
             if result is None:
-                where = _where(self._conditions(table, bounds))
-                query = canonical.digest(fields, f"{self._source(table)} s{where}")
+                clause = where(self._conditions(table, bounds))
+                query = canonical.digest(fields, f"{self._source(table)} s{clause}")
                 row = connection.execute(query.encode()).fetchone()
             else:
                 transforms = PostgresqlSql()
@@ -189,7 +182,7 @@ class PostgresqlPages:
         )
         return (
             f"SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text FROM (SELECT {fields}"
-            f" FROM {self._source(table)} s{_where(conditions)} ORDER BY {self._keys(table)}) r"
+            f" FROM {self._source(table)} s{where(conditions)} ORDER BY {self._keys(table)}) r"
         )
 
     def _captured(self, table: Table) -> str:
@@ -242,10 +235,6 @@ class PostgresqlPages:
             if len(row) > start:
                 yield bytes(row[start:])
             start = ROW_HEADER
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _judged(table: Table, error: psycopg.Error) -> ReplicatorError:

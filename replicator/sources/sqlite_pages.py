@@ -14,7 +14,7 @@ from replicator.change import Block, Row
 from replicator.errors import SourceUnavailable
 from replicator.pipeline.reader import blocks
 from replicator.sources.connection import DriverConnection
-from replicator.sources.pages import Bound, LineParts, Page, bounds_between, key_only
+from replicator.sources.pages import Bound, LineParts, PageReader, bounds_between, key_only, where
 from replicator.sources.sqlite import mended
 from replicator.transform import errors
 from replicator.transform.model import Result
@@ -26,20 +26,12 @@ from triggers.model import Table
 INFINITIES = {"Infinity": "9e999", "-Infinity": "-9e999"}
 
 
-class SqlitePages:
+class SqlitePages(PageReader):
     """See `PageReader`."""
 
     def __init__(self, engine: Engine, dialect: SqliteDialect) -> None:
         self._held = DriverConnection(engine)
         self._dialect = dialect
-
-    def page(
-        self, table: Table, after: bytes | None, rows: int, result: Result | None = None
-    ) -> Page:
-        """See `PageReader.page`."""
-        last = self.boundary(table, after, rows)
-        found = self.between(table, after, last, result)
-        return Page.of(found, last, rows if result is not None and last is not None else None)
 
     def boundary(
         self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
@@ -70,8 +62,8 @@ class SqlitePages:
         bounds = bounds_between(after, last)
         canonical.register(self._connection())
         if result is None:
-            where = _where(_conditions(table, bounds, "s"))
-            rows = f"{catalog.quote(table.name)} AS s{where}"
+            clause = where(_conditions(table, bounds, "s"))
+            rows = f"{catalog.quote(table.name)} AS s{clause}"
             [(found,)] = self._read(canonical.digest(fields, rows), table)
             return canonical.read_digest(found)
         transforms = SqliteSql()
@@ -120,10 +112,10 @@ class SqlitePages:
             raise errors.of_sqlite(error) from error
 
     def _select(self, table: Table, bounds: Sequence[Bound]) -> str:
-        where = _where(_conditions(table, bounds, "s"))
+        clause = where(_conditions(table, bounds, "s"))
         return (
             f"SELECT {self._dialect.image('s', table.columns)}"
-            f" FROM {catalog.quote(table.name)} AS s{where} ORDER BY {_keys(table, 's')}"
+            f" FROM {catalog.quote(table.name)} AS s{clause} ORDER BY {_keys(table, 's')}"
         )
 
     def _read(self, query: str, table: Table) -> list[tuple[bytes]]:
@@ -153,10 +145,6 @@ def _conditions(table: Table, bounds: Sequence[Bound], alias: str) -> list[str]:
         f"({_keys(table, alias)}) {operator} ({', '.join(_literal(key[n]) for n in table.key)})"
         for operator, key in bounds
     ]
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _literal(value: object) -> str:
