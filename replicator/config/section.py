@@ -19,6 +19,7 @@ class Section(BaseModel):
         strict=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
+        defer_build=True,
     )
 
 
