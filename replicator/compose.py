@@ -193,7 +193,7 @@ def _own_target(
 ) -> Target:
     route = settings.route(name.route)
     target = settings.targets[name.target]
-    into = _into(route, canonical)
+    into = route.target_names(canonical)
     match target:
         case config.SqlTarget():
             return SqlTarget(
@@ -215,10 +215,6 @@ def _own_target(
             assert_never(target)
 
 
-def _into(route: config.Route, canonical: Callable[[str], str]) -> dict[str, str]:
-    return {canonical(table): other for table, other in route.into.items()}
-
-
 def route_transforms(
     settings: config.Config, capture: Capture, name: DeliveryName
 ) -> RouteTransforms:
@@ -228,7 +224,7 @@ def route_transforms(
     canonical = capture.dialect.canonical
     configured = {canonical(table): table for table in route.tables}
     options = settings.sources[route.source].tables
-    into = _into(route, canonical)
+    into = route.target_names(canonical)
 
     def keys(tables: Sequence[Table]) -> Keys:
         if not isinstance(target, config.SqlTarget):
@@ -279,7 +275,7 @@ def snapshots(
     target = settings.targets[name.target]
     assert isinstance(target, config.FilesTarget)
     layout = target.snapshot_layout(drop_layout(settings, name.target, canonical))
-    into = {canonical(t): other for t, other in settings.route(name.route).into.items()}
+    into = settings.route(name.route).target_names(canonical)
     return Snapshots(layout, open_store(target.store_settings()), name, into)
 
 
@@ -331,7 +327,7 @@ def build_delivery(
             now=now,
             transforms=transforms,
             own=[capture.dialect.canonical(table) for table in route.own_tables()],
-            into=_into(route, capture.dialect.canonical),
+            into=route.target_names(capture.dialect.canonical),
             url=target.connection_url(),
             copying=copying,
             seal=source.seal_all,

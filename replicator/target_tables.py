@@ -76,7 +76,7 @@ def _renamings(settings: config.Config, source: OpenSource, target: str) -> list
     for route in settings.routes:
         if route.source != source.name or target not in route.targets:
             continue
-        into = {canonical(table): name for table, name in route.into.items()}
+        into = route.target_names(canonical)
         own = [table for table in route.own_tables() if table not in route.columns]
         for table in map(canonical, own):
             name = target_name(table, into)
@@ -97,7 +97,7 @@ def _add_computed(
 ) -> None:
     """Add tables whose columns the route computes."""
     canonical = source.capture.dialect.canonical
-    into = {canonical(table): name for table, name in route.into.items()}
+    into = route.target_names(canonical)
     wanted = {canonical(t): tables[canonical(t)] for t in route.own_tables() if t in route.columns}
     transforms = route_transforms(settings, source.capture, DeliveryName(route.name, made.target))
     computed = list(transforms.tables(wanted).values())

@@ -52,6 +52,19 @@ SourceOption = Annotated[
     str | None, typer.Option("--source", "-s", help="Only this source.", show_default=False)
 ]
 
+TablesOption = Annotated[
+    list[str] | None,
+    typer.Option("--table", "-t", help="Only this table (may be repeated).", show_default=False),
+]
+TargetsOption = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="Only this target (may be repeated).", show_default=False),
+]
+RateOption = Annotated[
+    int | None,
+    typer.Option("--rate", min=1, help="Rows per second at most.", show_default=False),
+]
+
 
 def load(path: Path | None) -> config.Config:
     """Find and read the configuration. Raises `ConfigError`."""

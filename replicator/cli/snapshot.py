@@ -12,7 +12,15 @@ from rich.console import RenderableType
 
 from replicator import config, service
 from replicator.cli.exits import ExitCode, WrongUsage
-from replicator.cli.options import ConfigOption, VerboseOption, chosen, load
+from replicator.cli.options import (
+    ConfigOption,
+    RateOption,
+    TablesOption,
+    TargetsOption,
+    VerboseOption,
+    chosen,
+    load,
+)
 from replicator.cli.progress import Bars, bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show, styled
@@ -31,17 +39,9 @@ from triggers.order import parents_first
 def snapshot(
     route: Annotated[str, typer.Argument(help="The route whose tables are copied.")],
     config: ConfigOption = None,
-    table: Annotated[
-        list[str] | None,
-        typer.Option("--table", "-t", help="Only this table (may be repeated)."),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option("--target", help="Only to this target (may be repeated)."),
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option("--rate", min=1, help="Rows per second at most.")
-    ] = None,
+    table: TablesOption = None,
+    target: TargetsOption = None,
+    rate: RateOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Copy what the tables hold now, then deliver what has changed since.

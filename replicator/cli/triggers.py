@@ -13,6 +13,7 @@ from replicator.cli.exits import ExitCode, WrongUsage
 from replicator.cli.options import (
     ConfigOption,
     SourceOption,
+    TablesOption,
     VerboseOption,
     chosen_sources,
     load,
@@ -117,10 +118,7 @@ def show_status(
 def uninstall(
     config: ConfigOption = None,
     source: SourceOption = None,
-    table: Annotated[
-        list[str] | None,
-        typer.Option("--table", "-t", help="Only this table; may be repeated.", show_default=False),
-    ] = None,
+    table: TablesOption = None,
     purge: Annotated[
         bool, typer.Option("--purge", help="Remove the outbox tables and all they hold, too.")
     ] = False,

@@ -13,7 +13,16 @@ import typer
 
 from replicator import config, service
 from replicator.cli.exits import ExitCode, WrongUsage
-from replicator.cli.options import ConfigOption, JsonOption, VerboseOption, chosen, load
+from replicator.cli.options import (
+    ConfigOption,
+    JsonOption,
+    RateOption,
+    TablesOption,
+    TargetsOption,
+    VerboseOption,
+    chosen,
+    load,
+)
 from replicator.cli.progress import bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show
@@ -32,23 +41,15 @@ SHOWN = 100
 def verify(
     route: Annotated[str, typer.Argument(help="The route whose targets are compared.")],
     config: ConfigOption = None,
-    table: Annotated[
-        list[str] | None,
-        typer.Option("--table", "-t", help="Only this table (may be repeated)."),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option("--target", help="Only this target (may be repeated)."),
-    ] = None,
+    table: TablesOption = None,
+    target: TargetsOption = None,
     repair: Annotated[
         bool,
         typer.Option(
             "--repair", help="Write rows that are missing or different, delete extra ones."
         ),
     ] = False,
-    rate: Annotated[
-        int | None, typer.Option("--rate", min=1, help="Rows per second at most.")
-    ] = None,
+    rate: RateOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -81,10 +82,9 @@ def _verify(
     [name] = chosen("route", [route_name], list(routes))
     route = routes[name]
     names = _deliveries(settings, route, targets)
-    handled = [
-        t for t in chosen(f"table of route {name}", tables, route.tables) if route.handler_of(t)
-    ]
-    own = [t for t in chosen(f"table of route {name}", tables, route.tables) if t not in handled]
+    wanted = chosen(f"table of route {name}", tables, route.tables)
+    handled = [table for table in wanted if route.handler_of(table)]
+    own = [table for table in wanted if table not in handled]
     if not own:
         raise WrongUsage(
             f"written by a handler: {', '.join(handled)}",

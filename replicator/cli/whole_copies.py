@@ -151,12 +151,7 @@ def _whole(
 
 def _history(source: OpenSource) -> tuple[str, int]:
     """Seal what there is; return the source's epoch, and the last batch."""
-    sealer = source.sealer()
-    try:
-        sealer.seal()
-    finally:
-        sealer.close()
-    state = source.capture.outbox.state
+    last = source.seal_all()
     with source.engine.connect() as connection:
-        epoch, last = connection.execute(sa.select(state.c.epoch, state.c.last_batch)).one()
+        epoch = connection.execute(sa.select(source.capture.outbox.state.c.epoch)).scalar_one()
     return epoch, last

@@ -5,6 +5,7 @@ Made by `replicator.config.load`, which also checks what one key alone cannot sh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -213,6 +214,10 @@ class Route(Section):
     def own_tables(self) -> list[str]:
         """Return the tables that the targets' own handler delivers."""
         return [table for table in self.tables if self.handler_of(table) is None]
+
+    def target_names(self, canonical: Callable[[str], str]) -> dict[str, str]:
+        """Return `into` by the source's own names of its tables, which `canonical` gives."""
+        return {canonical(table): other for table, other in self.into.items()}
 
     def next_run(self, moment: datetime) -> datetime:
         """Return when the schedule comes true after a moment (with time zone)."""

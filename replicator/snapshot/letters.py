@@ -122,8 +122,11 @@ class Letters:
             letter.c.state == LetterState.PARKED.value,
         )
         with self._writing.begin() as connection:
-            rows = connection.execute(sa.select(letter.c.change_id, letter.c.change).where(mine))
-            ids = [row.change_id for row in rows if _op(row.change) in ("I", "U")]
+            query = sa.select(letter.c.change_id, letter.c.change).where(mine)
+            rows = connection.execute(query).all()
+            changes = decode_changes([row.change.encode() for row in rows])
+            found = zip(rows, changes, strict=True)
+            ids = [row.change_id for row, change in found if change.op in ("I", "U")]
             for start in range(0, len(ids), _IDS_AT_ONCE):
                 some = letter.c.change_id.in_(ids[start : start + _IDS_AT_ONCE])
                 connection.execute(sa.delete(letter).where(mine, some))
@@ -155,11 +158,6 @@ class Letters:
                     .where(mine)
                     .values(state=state.value, attempts=letter.looks + 1, error=refused[letter.id])
                 )
-
-
-def _op(change: str) -> str:
-    [decoded] = decode_changes([change.encode()])
-    return decoded.op
 
 
 def key_of(table: Table, row: Row) -> bytes:

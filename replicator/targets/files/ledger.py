@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from replicator.change import decode_changes
 from replicator.errors import TargetUnavailable
-from replicator.pipeline.contract import Outcome, Round, Window
+from replicator.pipeline.contract import Outcome, Parked, Round, Window
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS round (
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS parked (
 CREATE INDEX IF NOT EXISTS parked_of_round ON parked (round_id);
 CREATE INDEX IF NOT EXISTS round_undone ON round (id) WHERE done_at IS NULL;
 """
+_PARKED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +183,13 @@ class Ledger:
         query = "SELECT * FROM round WHERE id = ?"
         return self._drop(self._connection.execute(query, (number,)).fetchone())
 
-    def parked(self, drop: Drop) -> list[tuple[str, str]]:
-        """Return the changes that the round could not write, as JSON, and the reasons."""
+    def parked(self, drop: Drop) -> Iterator[list[Parked]]:
+        """Give the changes that the round could not write, some at a time."""
         query = "SELECT change, error FROM parked WHERE round_id = ?"
-        return [
-            (row["change"], row["error"]) for row in self._connection.execute(query, (drop.id,))
-        ]
+        cursor = self._connection.execute(query, (drop.id,))
+        while rows := cursor.fetchmany(_PARKED_AT_ONCE):
+            changes = decode_changes([row["change"].encode() for row in rows])
+            yield [Parked(change, row["error"]) for change, row in zip(changes, rows, strict=True)]
 
     def begin_upload(self, file: DropFile) -> int:
         """Return the number of a new attempt to upload a file."""

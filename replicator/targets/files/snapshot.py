@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from replicator.change import Change, decode_changes, encode
+from replicator.change import Change, encode
 from replicator.errors import DeliveryStopped, TargetUnavailable
 from replicator.pipeline.contract import DeliveryName, Outcome, Parked, Progress, Round
 from replicator.targets.files.folder import Folder, explained
@@ -126,7 +126,7 @@ class Snapshots:
         `park` records the rows that could not be written; a repetition gives it the same ones.
         """
         self._take_over(drop)
-        park(self._parked(drop))
+        park([item for some in self._ledger.parked(drop) for item in some])
         for file in drop.files:
             if stop.is_set():
                 return False
@@ -240,11 +240,6 @@ class Snapshots:
                     draft.replace(path)
                     Folder(path.parent).sync()
         self._discard_drafts()
-
-    def _parked(self, drop: Drop) -> list[Parked]:
-        kept = self._ledger.parked(drop)
-        changes = decode_changes([change.encode() for change, _error in kept])
-        return [Parked(change, kept[n][1]) for n, change in enumerate(changes)]
 
     def _discard_drafts(self) -> None:
         shutil.rmtree(self._drafts, ignore_errors=True)

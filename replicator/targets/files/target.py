@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from replicator.change import Block, Change, decode_changes, encode
+from replicator.change import Block, Change, encode
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName, Outcome, Park, Parked, Progress, Round
 from replicator.targets.files.folder import Folder
@@ -180,16 +180,8 @@ class FilesTarget:
 
     def _park_again(self, drop: Drop, park: Park, ledger: Ledger) -> None:
         """Record the dead letters of a round anew: those of unfinished rounds are forgotten."""
-        kept = ledger.parked(drop)
-        for start in range(0, len(kept), _PARK_AT_ONCE):
-            some = kept[start : start + _PARK_AT_ONCE]
-            changes = decode_changes([change.encode() for change, _error in some])
-            park(
-                [
-                    Parked(change, error)
-                    for change, (_text, error) in zip(changes, some, strict=True)
-                ]
-            )
+        for some in ledger.parked(drop):
+            park(some)
 
     def _check_untaken(self, names: Sequence[str], ledger: Ledger) -> None:
         name = ledger.taken(names)
