@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -93,6 +94,8 @@ class Running:
 
     def __init__(self, command_line: CommandLine, *arguments: str) -> None:
         self._log = command_line.folder / "run.log"
+        self.peak_memory = 0
+        """The most bytes that were resident, as far as was seen; whole at the end of the block."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _line(arguments or ("run",)),
@@ -120,7 +123,14 @@ class Running:
 
     def end(self, seconds: float = 60.0) -> int:
         """Wait for its end; return the exit code."""
-        return self._process.wait(seconds)
+        deadline = time.monotonic() + seconds
+        while True:
+            self._look_at_memory()
+            try:
+                return self._process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    raise
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Stop it; return the exit code and how many seconds that took."""
@@ -131,7 +141,15 @@ class Running:
     def __enter__(self) -> Running:
         return self
 
+    def _look_at_memory(self) -> None:
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+        if peak is not None:  # it has not ended
+            self.peak_memory = int(peak[1]) << 10
+
     def __exit__(self, *exc: object) -> None:
+        if self._process.poll() is None:
+            self._look_at_memory()
         self._process.kill()
         self._process.wait()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,15 +21,13 @@ from replicator.compose import OpenSource, open_source
 from replicator.config import Config
 from tests.replication import Replication, run_statement, sql
 from tests.servers import (
-    DATABASE_KINDS,
+    ENGINE_PAIRS,
     Database,
     DatabaseKind,
     in_short_form,
     server_database,
     sqlite_database,
 )
-
-PAIRS = list(itertools.product(DATABASE_KINDS, DATABASE_KINDS))
 
 # Types that differ between the engines, by the names used in TABLES.
 TYPES: dict[DatabaseKind, dict[str, str]] = {
@@ -141,7 +138,7 @@ class Pair:
             id="-to-".join(pair),
             marks=() if in_short_form(*pair) else pytest.mark.torture,
         )
-        for pair in PAIRS
+        for pair in ENGINE_PAIRS
     ],
 )
 def pair(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries, DeliveryState
 from replicator.status import DeliveryStatus, read_source
 from tests.conftest import MakeDatabase
+from tests.load.threads import Threads
 from tests.replication import Replication, Section, execute, sql
 from tests.servers import Database, DatabaseKind
 from tests.wait import wait_until
@@ -131,21 +131,18 @@ ROUTES: list[Section] = [
 RETYPED = ("widen", "narrow", "other-kind")
 
 
-class Load:
+class Load(Threads):
     """Writers that go on whatever happens; a write that fails is tried again."""
 
     def __init__(self, engine: Engine, writers: int = 2) -> None:
+        super().__init__(writers)
         self._engine = engine
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._write, args=(number,)) for number in range(writers)
-        ]
         self.written = 0
         self.failed: list[str] = []
 
     def _write(self, number: int) -> None:
         draw = random.Random(number)
-        while not self._stop.wait(0.03):
+        while not self._stopping.wait(0.03):
             key = 10 + draw.randrange(40) * 2 + number
             statement = draw.choice(
                 [
@@ -161,16 +158,6 @@ class Load:
                 pass
             except DBAPIError as error:
                 self.failed.append(str(error.orig))
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 class Shop:
@@ -460,6 +447,7 @@ def _has(folder: Path, name: str, text: str) -> bool:
     return any(text in line for line in _lines(folder, name))
 
 
-def _lines(folder: Path, name: str, pattern: str = "*") -> list[str]:
+def _lines(folder: Path, name: str, pattern: str = "[!.]*") -> list[str]:
+    """The lines of the files that are published: others have a name with a dot before it."""
     files = sorted((folder / name).glob(pattern), key=lambda path: (len(path.name), path.name))
     return [line for file in files for line in file.read_text().splitlines()]

@@ -16,6 +16,8 @@ from tests.replication import Replication, execute, sql
 from tests.servers import Database, DatabaseKind
 from tests.wait import wait_until
 
+MOST_MEMORY = 300_000_000
+
 PAIRS = [
     ("postgresql", "postgresql"),
     pytest.param("mariadb", "postgresql", marks=pytest.mark.torture),
@@ -75,19 +77,33 @@ def test_tables_are_copied_while_they_are_written_to(
     fill(source.engine, rows)
     replicator = prepared(source, target, tmp_path / "route")
     chance = random.Random(kills)
+    commands: list[Running] = []
+    with Writers(source.engine, rows, seed=1) as before:
+        time.sleep(kills / 2)
     with Writers(source.engine, rows) as writers:
         for _ in range(kills):
-            with Running(replicator, "snapshot", "all", "--rate", str(rate)):
+            with Running(replicator, "snapshot", "all", "--rate", str(rate)) as killed:
+                commands.append(killed)
                 wait_until_more_is_copied(source)
                 time.sleep(chance.random() * 0.5)  # it is killed at the end
         assert 0 < copied(source) < rows
+        began, left = time.monotonic(), rows - copied(source)
         with Running(replicator, "snapshot", "all") as last:
+            commands.append(last)
             assert last.end(3600) == 0
             assert "goes on where it was" in last.log
+        speed = left / (time.monotonic() - began)
         assert writers.committed > 20
     with Running(replicator, "run", "--once") as rest:
+        commands.append(rest)
         assert rest.end(3600) == 0
     assert_equal(source, target)
+    peak = max(command.peak_memory for command in commands)
+    print(
+        f"\n{kind} to {other}: {rows:,} rows, {kills} kills, {speed:,.0f} rows/s under load;"
+        f" writers: {writers.waits}; without a copy: {before.waits}; peak memory {peak >> 20} MB"
+    )
+    assert peak < MOST_MEMORY
 
 
 FILES = """

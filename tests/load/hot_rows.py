@@ -7,13 +7,13 @@ given each change once, in order, has seen every version it was shown exactly on
 from __future__ import annotations
 
 import random
-import threading
 import time
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+
+from tests.load.threads import Threads
 
 TABLE = "hot"
 ROWS = 50
@@ -24,40 +24,21 @@ CREATE = (
 )
 
 
-@dataclass
-class Load:
-    """Writers at work in threads; `stop` ends them."""
+class Load(Threads):
+    """Writers at work."""
 
-    engine: Engine
-    writers: int = 8
-    rollbacks: float = 0.15
-    longest_pause: float = 0.02
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        writers: int = 8,
+        rollbacks: float = 0.15,
+        longest_pause: float = 0.02,
+    ) -> None:
+        super().__init__(writers)
+        self.engine = engine
+        self.rollbacks = rollbacks
+        self.longest_pause = longest_pause
         self.committed = 0
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._write, args=(number,), daemon=True)
-            for number in range(self.writers)
-        ]
-
-    def start(self) -> None:
-        """Let the writers begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Let every writer finish its transaction."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def run(self, seconds: float) -> None:
-        """Write for a number of seconds."""
-        self.start()
-        time.sleep(seconds)
-        self.stop()
 
     def _write(self, number: int) -> None:
         chance = random.Random(number)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from tests.load.threads import Threads
 from tests.replication import execute
 from tests.servers import Database, DatabaseKind
 
@@ -142,7 +141,12 @@ def content(engine: Engine, table: str) -> list[tuple[object, ...]]:
     """All rows, in one form for every engine, in an order that is the same everywhere."""
     with engine.connect() as connection:
         rows = connection.execute(sa.text(f"SELECT * FROM {table}"))
-        return sorted(tuple(map(_plain, row)) for row in rows)
+        return sorted(map(plain, rows))
+
+
+def plain(row: Sequence[object]) -> tuple[str, ...]:
+    """A row in one form for every engine."""
+    return tuple(map(_plain, row))
 
 
 def _plain(value: object) -> str:
@@ -165,31 +169,14 @@ def _later(moment: str) -> str:
     return moment[:-1] + ("8" if moment.endswith("9") else str(int(moment[-1]) + 1))
 
 
-@dataclass
-class Writers:
-    """Threads that write to the rows that are left to them, until the block ends."""
+class Writers(Threads):
+    """Threads that write to the rows that are left to them."""
 
-    engine: Engine
-    rows: int
-    number: int = 2
-
-    def __post_init__(self) -> None:
+    def __init__(self, engine: Engine, rows: int, number: int = 2) -> None:
+        super().__init__(number)
+        self.engine = engine
+        self.rows = rows
         self.committed = 0
-        self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._write, args=(number,), daemon=True)
-            for number in range(self.number)
-        ]
-
-    def __enter__(self) -> Writers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
 
     def _write(self, number: int) -> None:
         chance = random.Random(number)

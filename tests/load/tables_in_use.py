@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from tests.load.threads import Threads
 from tests.replication import execute
 from tests.servers import Database, DatabaseKind
 
@@ -19,6 +18,9 @@ TABLES = ("plain", "pairs", "words", "bare", "still")
 """Of the last two, one has no rows, and one is never written to."""
 
 STILL_ROWS = 300
+
+LONG = 0.2
+"""Seconds that no statement of an application should wait for a copy."""
 
 WORD: Mapping[DatabaseKind, str] = {
     "postgresql": 'VARCHAR(40) COLLATE "en-x-icu"',
@@ -78,50 +80,47 @@ def rows_of(engine: Engine, table: str) -> list[tuple[object, ...]]:
         return sorted(tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {table}")))
 
 
-@dataclass
-class Writers:
-    """Threads that write to the tables; `stop` ends them."""
+class Writers(Threads):
+    """Threads that write to the tables."""
 
-    engine: Engine
-    rows: int
-    number: int = 4
-    pause: float = 0.02
-
-    def __post_init__(self) -> None:
+    def __init__(self, engine: Engine, rows: int, number: int = 4, seed: int = 0) -> None:
+        super().__init__(number)
+        self.engine = engine
+        self.rows = rows
+        self.seed = seed
         self.committed = 0
-        self.longest = 0.0
-        """Seconds that the slowest transaction took."""
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._write, args=(number,), daemon=True)
-            for number in range(self.number)
-        ]
+        self._seconds: list[float] = []
+        """What each statement took."""
 
-    def __enter__(self) -> Writers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+    @property
+    def waits(self) -> str:
+        """How long the statements took that were committed, as far as is of interest."""
+        seconds = sorted(self._seconds)
+        late = sum(one > LONG for one in seconds)
+        rare = seconds[len(seconds) * 999 // 1000]
+        return (
+            f"{len(seconds):,} statements, 99.9 % within {rare * 1000:.0f} ms, longest"
+            f" {seconds[-1] * 1000:.0f} ms, {late} longer than {LONG * 1000:.0f} ms"
+        )
 
     def _write(self, number: int) -> None:
-        chance = random.Random(number)
+        chance = random.Random(10 * self.seed + number)
         while not self._stopping.is_set():
+            seconds: list[float] = []
             try:
-                began = time.monotonic()
                 with self.engine.begin() as connection:
+                    if connection.dialect.name == "postgresql":  # they wait for each other, too
+                        connection.execute(sa.text("SET LOCAL deadlock_timeout = '20ms'"))
                     for _ in range(chance.randint(1, 4)):
+                        began = time.monotonic()
                         self._change(connection, chance)
+                        seconds.append(time.monotonic() - began)
                 with self._lock:
-                    self.longest = max(self.longest, time.monotonic() - began)
+                    self._seconds += seconds
                     self.committed += 1
             except DBAPIError:
                 pass  # a deadlock, a key that is there already, or a lock that was not free
-            time.sleep(chance.random() * self.pause)
+            time.sleep(chance.random() * 0.02)
 
     def _change(self, connection: Connection, chance: random.Random) -> None:
         statements = [*_ON_PLAIN] * 4 + [*_ON_WORDS, *_ON_PAIRS, _ON_BARE]

@@ -3,6 +3,7 @@
 from tests.servers.base import DatabaseServer, ServerNotInstalled
 from tests.servers.database import (
     DATABASE_KINDS,
+    ENGINE_PAIRS,
     Database,
     DatabaseKind,
     in_short_form,
@@ -16,6 +17,7 @@ from tests.servers.proxy import TCPProxy
 
 __all__ = [
     "DATABASE_KINDS",
+    "ENGINE_PAIRS",
     "Database",
     "DatabaseKind",
     "DatabaseServer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from tests.servers.base import DatabaseServer
 
 DatabaseKind = Literal["sqlite", "postgresql", "mariadb", "mysql"]
 DATABASE_KINDS: tuple[DatabaseKind, ...] = get_args(DatabaseKind)
+
+ENGINE_PAIRS = list(itertools.product(DATABASE_KINDS, DATABASE_KINDS))
+"""Every kind of source with every kind of target."""
 
 
 def in_short_form(source: DatabaseKind, target: DatabaseKind) -> bool:

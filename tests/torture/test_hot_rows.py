@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,7 +32,6 @@ def test_two_replicators_under_load(
     naive = NaiveReader(capture.engine, capture.outbox)
     stop = threading.Event()
     following = threading.Thread(target=naive.follow, args=(stop,))
-    load = Load(source.engine)
     with ExitStack() as stack:
         stack.callback(capture.engine.dispose)
         both = [ReplicatorProcess(hot.replication, name) for name in ("one", "other")]
@@ -41,7 +41,8 @@ def test_two_replicators_under_load(
             replicator.wait_until_up()
         hot.warm_up(target.engine)
         following.start()
-        load.run(seconds)
+        with Load(source.engine) as load:
+            time.sleep(seconds)
         stop.set()
         following.join()
         wait_until_equal(source.engine, target.engine, TABLE, 60)

@@ -41,15 +41,9 @@ def numbers(short: int, long: int) -> list[object]:
     return [short, pytest.param(long, marks=pytest.mark.torture)]
 
 
-@contextmanager
-def loaded(source: Engine) -> Iterator[Load]:
+def loaded(source: Engine) -> Load:
     """Writers at work while the block runs."""
-    load = Load(source, writers=4, longest_pause=0.05)
-    load.start()
-    try:
-        yield load
-    finally:
-        load.stop()
+    return Load(source, writers=4, longest_pause=0.05)
 
 
 def wait_for_progress(hot: Hot, target: str) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from tests.conftest import MakeDatabase
 from tests.servers import (
+    ENGINE_PAIRS,
     Database,
     DatabaseKind,
     MySQLServer,
@@ -21,7 +22,6 @@ from tests.servers import (
 from tests.types.columns import SampleColumn, SampleTable
 from tests.types.pair import Pair
 from tests.types.reading import read_table
-from tests.types.test_pairs import PAIRS
 
 MB = 1 << 20
 
@@ -39,7 +39,7 @@ _CASES = [
     *[pytest.param(*pair, 8 * MB, id=f"{pair[0]}-to-{pair[1]}-8") for pair in _RING],
     *[
         pytest.param(*pair, 64 * MB, marks=pytest.mark.torture, id=f"{pair[0]}-to-{pair[1]}-64")
-        for pair in PAIRS
+        for pair in ENGINE_PAIRS
     ],
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -10,16 +9,16 @@ import pytest
 
 from replicator.targets.sql.conversion import Fit
 from tests.conftest import MakeDatabase
-from tests.servers import DATABASE_KINDS, DatabaseKind
+from tests.servers import ENGINE_PAIRS, DatabaseKind
 from tests.types.columns import SampleTable
 from tests.types.pair import Pair
 from tests.types.samples import TABLES
 
-PAIRS = list(itertools.product(DATABASE_KINDS, DATABASE_KINDS))
-
 
 @pytest.mark.parametrize(
-    ("source", "target"), PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS]
+    ("source", "target"),
+    ENGINE_PAIRS,
+    ids=[f"{source}-to-{target}" for source, target in ENGINE_PAIRS],
 )
 def test_every_type(
     source: DatabaseKind, target: DatabaseKind, make_database: MakeDatabase, tmp_path: Path

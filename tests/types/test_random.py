@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.conftest import MakeDatabase
-from tests.servers import DatabaseKind, in_short_form
+from tests.servers import ENGINE_PAIRS, DatabaseKind, in_short_form
 from tests.types.columns import SampleTable
 from tests.types.pair import Pair
 from tests.types.samples import TABLES
-from tests.types.test_pairs import PAIRS
 
 _ROWS = 50  # of each delivery
 _SHORT = 2 * _ROWS  # Hypothesis begins with the simplest rows there are
@@ -59,7 +58,7 @@ def rows_of(tables: Sequence[SampleTable]) -> SearchStrategy[list[Drawn]]:
             id="-to-".join(pair),
             marks=() if in_short_form(*pair) else pytest.mark.torture,
         )
-        for pair in PAIRS
+        for pair in ENGINE_PAIRS
     ],
 )
 def test_random_rows(

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Database, DatabaseKind, in_short_form, server_database, sqlite_database
+from tests.servers import (
+    ENGINE_PAIRS,
+    Database,
+    DatabaseKind,
+    in_short_form,
+    server_database,
+    sqlite_database,
+)
 from tests.types.compare import same_value
 from tests.types.pair import Pair
 from tests.types.reading import read_table
-from tests.types.test_pairs import PAIRS
 from tests.types.traps import TRAPS, Trap
 
 PairOf = Callable[[DatabaseKind, DatabaseKind], Pair]
@@ -26,7 +32,7 @@ CASES = [
         id=f"{trap.name}-{source}-to-{target}",
         marks=() if in_short_form(source, target) else pytest.mark.torture,
     )
-    for source, target in PAIRS
+    for source, target in ENGINE_PAIRS
     for trap in TRAPS
     if source in trap.sources
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from itertools import chain
 
 import sqlalchemy as sa
@@ -181,8 +182,8 @@ def test_two_sealers_at_once_seal_every_row_once_in_the_order_of_its_key(busy_it
     sealers = [threading.Thread(target=seal) for _ in range(2)]
     for thread in sealers:
         thread.start()
-    load = Load(item.database.engine)
-    load.run(1.5)
+    with Load(item.database.engine) as load:
+        time.sleep(1.5)
     done.set()
     for thread in sealers:
         thread.join()
