@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import measuring, workload
 from tests.benchmarks.measuring import Measured, medians
-from tests.servers import (
-    Database,
-    DatabaseKind,
-    DatabaseServer,
-    MariaDBServer,
-    PostgreSQLServer,
-    server_database,
-    sqlite_database,
-)
+from tests.benchmarks.place import Place, configuration
+from tests.servers import Database, DatabaseKind
 from triggers.capture import Capture
 
 PAIRS: dict[tuple[DatabaseKind, DatabaseKind], int] = {
@@ -39,30 +29,12 @@ class _Runs:
     copies: list[Measured] = field(default_factory=list)
 
 
-class _Place:
-    """The servers, a backlog per kind of source, and a folder; all gone at the end."""
+class _Place(Place):
+    """With a backlog per kind of source."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._servers: dict[DatabaseKind, DatabaseServer] = {}
+        super().__init__(stack)
         self._sources: dict[DatabaseKind, tuple[Database, Capture]] = {}
-        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-
-    @contextmanager
-    def database(self, kind: DatabaseKind) -> Iterator[Database]:
-        """A fresh database with the empty table."""
-        with ExitStack() as stack:
-            if kind == "sqlite":
-                made = stack.enter_context(sqlite_database(self.folder / "source.sqlite"))
-                with made.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            else:
-                if kind not in self._servers:
-                    server = PostgreSQLServer() if kind == "postgresql" else MariaDBServer()
-                    self._servers[kind] = self._stack.enter_context(server)
-                made = stack.enter_context(server_database(kind, self._servers[kind]))
-            workload.create_table(made.engine, kind)
-            yield made
 
     def source(self, kind: DatabaseKind) -> tuple[Database, Capture]:
         """The source of a kind with its backlog, made once."""
@@ -112,24 +84,6 @@ def _copy(place: _Place, source_kind: DatabaseKind, target_kind: DatabaseKind) -
     source, _capture = place.source(source_kind)
     with place.database(target_kind) as target:
         return measuring.run("tests.benchmarks.plain_copy", source.url, target.url)
-
-
-def configuration(source: Database, target: Database) -> str:
-    """Return a configuration with default settings for one route."""
-    return f"""
-[sources.shop]
-url = "{source.url}"
-
-[targets.copy]
-type = "sql"
-url = "{target.url}"
-
-[[routes]]
-name = "all"
-source = "shop"
-tables = ["{workload.canonical(source.kind)}"]
-targets = ["copy"]
-"""
 
 
 def _report(measured: dict[tuple[DatabaseKind, DatabaseKind], _Runs]) -> Table:

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import measuring, workload
-from tests.benchmarks.drain import configuration
+from tests.benchmarks.place import configuration
 from tests.servers import (
     Database,
     DatabaseKind,
