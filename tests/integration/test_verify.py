@@ -17,7 +17,7 @@ from tests.replication import Replication, execute, sql
 from tests.servers import Database, DatabaseKind
 
 PAIRS = [
-    ("postgresql", "postgresql"),
+    pytest.param("postgresql", "postgresql", marks=pytest.mark.torture),
     pytest.param("mariadb", "postgresql", marks=pytest.mark.torture),
     ("postgresql", "mariadb"),
     ("sqlite", "postgresql"),

@@ -52,7 +52,7 @@ def wait_for_progress(hot: Hot, target: str) -> None:
     wait_until(lambda: hot.progress(target) > before, 60, f"progress of {target}")
 
 
-@pytest.mark.parametrize("kills", numbers(3, 50))
+@pytest.mark.parametrize("kills", numbers(2, 50))
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_replicator_is_killed(
     kind: DatabaseKind, kills: int, make_database: MakeDatabase, tmp_path: Path
@@ -154,7 +154,7 @@ def test_the_servers_are_killed(kind: DatabaseKind, kills: int, tmp_path: Path) 
         assert load.committed > 10
 
 
-@pytest.mark.parametrize("strikes", numbers(3, 20))
+@pytest.mark.parametrize("strikes", numbers(2, 20))
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_network_stalls_and_breaks(
     kind: DatabaseKind, strikes: int, make_database: MakeDatabase, tmp_path: Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from replicator.verify.opening import Comparison, open_comparison
 from replicator.verify.pair import TablePair
 from replicator.verify.run import Wish, verify
 from tests.conftest import MakeDatabase
-from tests.servers import DATABASE_KINDS, Database, DatabaseKind
+from tests.servers import ENGINE_PAIRS, Database, DatabaseKind
 from tests.types.columns import SampleColumn, SampleTable
 from tests.types.compare import same_value
 from tests.types.pair import Pair, write
@@ -26,7 +25,7 @@ from tests.types.reading import Row, Stored, read_table
 from tests.types.samples import TABLES
 from tests.types.test_pairs import extreme_rows
 
-SHORT = {("postgresql", "postgresql"), ("mariadb", "postgresql"), ("sqlite", "mysql")}
+SHORT = {("postgresql", "postgresql"), ("sqlite", "mysql")}
 """The pairs of the short form."""
 NAME = DeliveryName("all", "there")
 
@@ -39,7 +38,7 @@ NAME = DeliveryName("all", "there")
             id="-to-".join(pair),
             marks=() if pair in SHORT else pytest.mark.torture,
         )
-        for pair in itertools.product(DATABASE_KINDS, DATABASE_KINDS)
+        for pair in ENGINE_PAIRS
     ],
 )
 def test_every_type(
