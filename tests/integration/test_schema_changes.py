@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from replicator.pipeline import feed
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries, DeliveryState
 from replicator.status import DeliveryStatus, read_source
+from tests.acceptance.command_line import ROOT, CommandLine
 from tests.conftest import MakeDatabase
 from tests.load.threads import Threads
 from tests.replication import Replication, Section, execute, sql
@@ -446,6 +448,63 @@ def test_files(kind: DatabaseKind, make_database: MakeDatabase, tmp_path: Path) 
     assert '"op","id","name","n","extra"' in csv
     assert csv[-1] == '"I",3,"c",3,33'
     assert '"extra":33' in jsonl[-1].replace(" ", "")
+
+
+def test_backups_and_programs(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """They get what was captured; a backup is restored with all columns that it knows."""
+    source, restored = make_database("sqlite"), make_database("sqlite")
+    execute(source.engine, f"CREATE TABLE item ({BASE})")
+    (tmp_path / "append.sh").write_text((ROOT / "config/examples/handlers/append.sh").read_text())
+    text = f"""
+[sources.shop]
+url = "{source.url}"
+[targets.backup]
+type = "backup"
+path = "backup"
+[targets.program]
+type = "handler"
+[[routes]]
+name = "backup"
+source = "shop"
+tables = ["item"]
+targets = ["backup"]
+[[routes]]
+name = "program"
+source = "shop"
+tables = ["item"]
+targets = ["program"]
+handler = "exec:sh append.sh lines"
+"""
+    line = CommandLine(tmp_path, text)
+    line.ok("triggers", "install")
+    line.ok("snapshot", "backup")
+    execute(source.engine, "INSERT INTO item VALUES (1, 'a', 1)")
+    execute(source.engine, "ALTER TABLE item ADD COLUMN extra integer DEFAULT 5")
+    execute(source.engine, "INSERT INTO item VALUES (2, 'b', 2, 22)")
+    line.ok("run", "--once")
+    line.ok("triggers", "install")
+    execute(source.engine, "INSERT INTO item VALUES (3, 'c', 3, 33)")
+    line.ok("run", "--once")
+    rows = [
+        json.loads(found)[4]
+        for found in (tmp_path / "lines").read_text().splitlines()
+        if found.startswith("[")
+    ]
+    assert rows == [
+        {"id": 1, "name": "a", "n": 1},
+        {"id": 2, "name": "b", "n": 2},
+        {"id": 3, "name": "c", "n": 3, "extra": 33},
+    ]
+    line.ok("restore", "backup/backup", "--to", restored.url, "--create")
+    with restored.engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT id, extra FROM item ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [(1, None), (2, None), (3, 33)]
+
+    line.ok("snapshot", "backup")
+    line.ok("restore", "backup/backup", "--to", restored.url, "--replace")
+    with restored.engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT id, extra FROM item ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [(1, 5), (2, 22), (3, 33)]
 
 
 def _has(folder: Path, name: str, text: str) -> bool:

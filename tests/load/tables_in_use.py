@@ -50,11 +50,17 @@ def create(database: Database) -> None:
     )
 
 
+def words_of(rows: int) -> Sequence[str]:
+    """The words in tables of so many rows: no collation takes two of them for equal."""
+    chance = random.Random(rows)
+    return [f"{_word(chance)}{number}" for number in range(rows // 10)]
+
+
 def fill(engine: Engine, rows: int) -> None:
     """Fill the tables: most rows go into `plain`."""
+    words = words_of(rows)
+    few = len(words)
     chance = random.Random(rows)
-    few = rows // 10
-    words = _words(chance, few)
     parts: list[tuple[str, list[dict[str, object]]]] = [
         ("plain", [_plain(2 * number, chance) for number in range(rows - 2 * few)]),
         (
@@ -88,6 +94,7 @@ class Writers(Threads):
         self.engine = engine
         self.rows = rows
         self.seed = seed
+        self.words = words_of(rows)
         self.committed = 0
         self._seconds: list[float] = []
         """What each statement took."""
@@ -131,7 +138,8 @@ class Writers(Threads):
                 "id": key,
                 "other": chance.randrange(2 * self.rows),
                 "amount": chance.randrange(1_000_000),
-                "word": _word(chance),
+                "word": chance.choice(self.words),
+                "other_word": _word(chance),
                 "digit": chance.randrange(10),
             },
         )
@@ -144,13 +152,14 @@ _ON_PLAIN = (
     "INSERT INTO plain (id, amount, note) VALUES (:id, :amount, 'new')",
 )
 _ON_WORDS = (
-    "UPDATE words SET amount = :amount WHERE word > :word AND amount % 100 = :digit",
-    "DELETE FROM words WHERE amount = :digit",
-    "INSERT INTO words (word, amount) VALUES (:word, :amount)",
+    "UPDATE words SET amount = :amount WHERE word = :word",
+    "UPDATE words SET word = :other_word WHERE word = :word",
+    "DELETE FROM words WHERE word = :word",
+    "INSERT INTO words (word, amount) VALUES (:other_word, :amount)",
 )
 _ON_PAIRS = (
-    "UPDATE pairs SET number = number + 10 WHERE amount = :id",
-    "DELETE FROM pairs WHERE amount = :other",
+    "UPDATE pairs SET number = number + 10 WHERE word = :word",
+    "DELETE FROM pairs WHERE word = :word AND number = :digit",
     "INSERT INTO pairs (word, number, amount) VALUES (:word, :digit, :amount)",
 )
 _ON_BARE = "UPDATE bare SET amount = :amount"
@@ -163,8 +172,3 @@ def _plain(number: int, chance: random.Random) -> dict[str, object]:
 
 def _word(chance: random.Random) -> str:
     return "".join(chance.choice(LETTERS) for _ in range(chance.randint(3, 9))) + "."
-
-
-def _words(chance: random.Random, count: int) -> Sequence[str]:
-    """Words that no collation takes for equal."""
-    return [f"{_word(chance)}{number}" for number in range(count)]
