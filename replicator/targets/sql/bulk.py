@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 
 from msgspec import Raw
 
 from replicator.targets.sql.chunk import Effects, NetEffect
 from replicator.targets.sql.conversion import Refused
-from replicator.targets.sql.dialect import Dialect
+from replicator.targets.sql.dialect import Dialect, Shape, Values
 from replicator.targets.sql.plan import TablePlan
 
 
@@ -47,7 +49,7 @@ class BulkWriter:
         if effect.inserts and plan.trusts_inserts:
             self._dialect.savepoint("inserts")
             try:
-                for shape, values in plan.images(effect.inserts, effect.earlier):
+                for shape, values in _alike(plan.images(effect.inserts, effect.earlier)):
                     self._dialect.insert_all(shape, values)
                 remaining = effect.upserts
             except Refused as refused:
@@ -59,7 +61,7 @@ class BulkWriter:
         else:
             remaining = rows
         if remaining:
-            for shape, values in plan.images(remaining, effect.earlier):
+            for shape, values in _alike(plan.images(remaining, effect.earlier)):
                 self._dialect.upsert_all(shape, values)
         return len(rows)
 
@@ -68,3 +70,11 @@ class BulkWriter:
             shape, keys = self._plans[table].keys(list(deletes.values()))
             self._dialect.delete_all(shape, keys)
         return len(deletes)
+
+
+def _alike(
+    portions: Iterable[tuple[Shape, Sequence[Values]]],
+) -> Iterator[tuple[Shape, Iterable[Values]]]:
+    """Join neighbouring portions of one shape; each is decoded while the one before is written."""
+    for shape, some in groupby(portions, key=itemgetter(0)):
+        yield shape, chain.from_iterable(values for _shape, values in some)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -143,10 +143,10 @@ class Dialect(Protocol):
     def rollback_to_savepoint(self, name: str) -> None:
         """Undo what was done since, and heal the transaction."""
 
-    def insert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def insert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """Insert many rows that are believed to be new; `Refused` as unique when one is not."""
 
-    def upsert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """Write many rows by key, whether they exist or not. No key comes twice."""
 
     def delete_all(self, shape: Shape, keys: Sequence[Values]) -> None:

@@ -12,7 +12,7 @@ from replicator.targets.sql.dialect import Shape, Step, TargetColumn, TargetTabl
 from replicator.targets.sql.images import ColumnMissing, Columns, to_row
 from triggers.model import INCOMPLETE, Kind, Table
 
-_IMAGE_BYTES = 16 << 20
+_IMAGE_BYTES = 512 << 10
 """JSON of images that is decoded at a time: what they become takes up to four times as much."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, cast
@@ -173,12 +173,12 @@ class MySQLDialect:
         with judged():
             self._execute(f"ROLLBACK TO SAVEPOINT {name}")
 
-    def insert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def insert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """Multi-row INSERT."""
         with judged():
             self._insert(self._statements_for(shape).insert, rows)
 
-    def upsert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """Multi-row upserts where the key is the only unique index, else by way of a stage."""
         statements = self._statements_for(shape)
         with judged():
@@ -220,11 +220,11 @@ class MySQLDialect:
         """See `values.conversion`."""
         return values.conversion(column, target)
 
-    def _insert(self, head: str, rows: Sequence[Values], tail: str = "") -> None:
+    def _insert(self, head: str, rows: Iterable[Values], tail: str = "") -> None:
         for listed in self._portions(rows):
             self._execute(head + listed + tail)
 
-    def _portions(self, rows: Sequence[Values]) -> Iterator[str]:
+    def _portions(self, rows: Iterable[Values]) -> Iterator[str]:
         """Rows as SQL, in portions that fit into a packet."""
         room = min(self._packet // 5, _STATEMENT_BYTES)  # a character takes up to four bytes
         portion: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -165,7 +165,7 @@ class PostgreSQLDialect:
             for statement in self._savepoints.roll_back(name):
                 self._execute(statement)
 
-    def insert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def insert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """COPY straight into the table, where its policies allow that."""
         with judged():
             try:
@@ -173,7 +173,7 @@ class PostgreSQLDialect:
             except psycopg.errors.FeatureNotSupported:
                 raise Refused("the table takes no COPY", unique=True) from None
 
-    def upsert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """COPY into the stage, then INSERT ... ON CONFLICT."""
         with judged():
             statements = self._stage(shape, rows)
@@ -223,7 +223,7 @@ class PostgreSQLDialect:
             if self._execute(statements.update, (*others, *key)).rowcount == 0:
                 self._execute(statements.upsert, row)
 
-    def _stage(self, shape: Shape, rows: Sequence[Values]) -> Statements:
+    def _stage(self, shape: Shape, rows: Iterable[Values]) -> Statements:
         statements = self._statements_for(shape)
         with self.connection.pipeline():
             self._execute(statements.create_stage)
@@ -231,7 +231,7 @@ class PostgreSQLDialect:
         self._copy(statements.copy, rows)
         return statements
 
-    def _copy(self, statement: str, rows: Sequence[Values]) -> None:
+    def _copy(self, statement: str, rows: Iterable[Values]) -> None:
         with (
             self.connection.cursor() as cursor,
             cursor.copy(sql.SQL(cast("Any", statement))) as copy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -162,11 +162,11 @@ class SQLiteDialect:
             for statement in self._savepoints.roll_back(name):
                 self.connection.execute(statement)
 
-    def insert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def insert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """As `upsert_all`: a conflict costs nothing to look for."""
         self.upsert_all(shape, rows)
 
-    def upsert_all(self, shape: Shape, rows: Sequence[Values]) -> None:
+    def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """Upsert row by row."""
         with judged():
             self.connection.executemany(self._statements_for(shape).upsert, rows)
