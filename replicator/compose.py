@@ -309,10 +309,13 @@ def build_delivery(
         return capture.tables_now([s for s in specs if capture.dialect.canonical(s.name) in names])
 
     target = settings.targets[name.target]
+    built = build_target(settings, name, capture.dialect.canonical, stop)
     schema: Schema = CapturedSchema(source.watch, captured, transforms)
     copying = None
     if isinstance(target, config.SqlTarget):
+        assert isinstance(built, SqlTarget)
         copying = TableCopies(
+            built,
             Copies(source.engine, capture.outbox, name),
             Letters(source.engine, capture.outbox, name),
             lambda: open_pages(capture),
@@ -335,7 +338,7 @@ def build_delivery(
     scheduled = until is None and not isinstance(route.schedule, Realtime)
     return Delivery(
         name,
-        target=build_target(settings, name, capture.dialect.canonical, stop),
+        target=built,
         schema=schema,
         record=Deliveries(source.engine, capture.outbox, name),
         open_batches=lambda: Batches(source.engine, capture.outbox),

@@ -209,22 +209,21 @@ class Delivery:
             self._move_progress(())
         before = self._sealed_before
         self._copying.copy_some(
-            self._write_page,
+            self._page_round,
             lambda: not self._stop.is_set() and not self._held.is_set() and self._leased,
             caught_up=self._caught_up or (before is not None and self._progress.batch_no >= before),
         )
         self._sealed_before = self._record.last_batch()
         self._rounds_until = time.monotonic() + ROUNDS_SECONDS
 
-    def _write_page(self, blocks: Sequence[Block], rows: int, park: Park) -> None:
-        """Write rows as a round that moves the progress from where it is to where it is."""
-        page = Round(
+    def _page_round(self, rows: int) -> Round:
+        """A round that moves the progress from where it is to where it is."""
+        return Round(
             previous=self._kept,
             reached=self._progress,
             first_batch=self._progress.batch_no + 1,
             rows=rows,
         )
-        self._target.deliver(page, blocks, park)
 
     def _is_time(self) -> bool:
         return self._runs is None or self._runs.is_time(self._progress.batch_no)

@@ -11,10 +11,10 @@ from operator import attrgetter
 
 from replicator.change import Block, Change, encode
 from replicator.pipeline.contract import Parked
-from replicator.pipeline.copying import WritePage
+from replicator.pipeline.copying import PageRound, PageTarget
 from replicator.snapshot.letters import LOOKS, Letter, Letters, key_of
 from replicator.snapshot.record import Copies, CopyState, TableCopy
-from replicator.snapshot.results import find_rows, read_page
+from replicator.snapshot.results import find_rows, read_page, read_raw_page
 from replicator.sources.pages import FIRST_ROWS, Page, PageReader
 from replicator.transform.model import Result
 from triggers.model import Table
@@ -37,6 +37,7 @@ class TableCopies:
 
     def __init__(
         self,
+        target: PageTarget,
         copies: Copies,
         letters: Letters,
         open_pages: Callable[[], PageReader],
@@ -44,6 +45,7 @@ class TableCopies:
         results: Callable[[], Mapping[str, Result]] = dict,
     ) -> None:
         """Prepare. `tables` returns the source's tables, `results` what transforms make of some."""
+        self._target = target
         self._copies = copies
         self._letters = letters
         self._open_pages = open_pages
@@ -66,7 +68,9 @@ class TableCopies:
             self._wanted = self._copies.is_unfinished()
         return self._wanted
 
-    def copy_some(self, write: WritePage, go_on: Callable[[], bool], *, caught_up: bool) -> bool:
+    def copy_some(
+        self, page_round: PageRound, go_on: Callable[[], bool], *, caught_up: bool
+    ) -> bool:
         """See `Copying.copy_some`."""
         deadline = time.monotonic() + COPY_SECONDS
         tables = self._tables()
@@ -87,10 +91,10 @@ class TableCopies:
                 self._copies.advance(copy.table, None, copy.copied)
                 continue
             wrote = True
-            if not self._copy_table(table, copy, write, may_go_on):
+            if not self._copy_table(table, copy, page_round, may_go_on):
                 return wrote
         is_behind = any(copy.state is CopyState.BEHIND for copy in copies)
-        if caught_up and not is_behind and self._look_again(tables, write):
+        if caught_up and not is_behind and self._look_again(tables, page_round):
             self._copies.finish()
             self._passes.clear()
             self._looked_at = float("-inf")
@@ -121,7 +125,7 @@ class TableCopies:
             reader.close()
 
     def _copy_table(
-        self, table: Table, copy: TableCopy, write: WritePage, go_on: Callable[[], bool]
+        self, table: Table, copy: TableCopy, page_round: PageRound, go_on: Callable[[], bool]
     ) -> bool:
         """Copy on from where a table is; return whether it is copied."""
         reader = self._reader = self._reader or self._open_pages()
@@ -132,12 +136,16 @@ class TableCopies:
             self._copies.begin(table.name, reader.estimate(table))
 
         result = self._results().get(table.name)
+        form = self._target.raw_form(table.name) if result is None else None
 
         def read(after: bytes | None, rows: int) -> Future[Page]:
             most = min(rows, copy.rate) if copy.rate else rows
+            if form is not None:
+                return pool.submit(read_raw_page, reader, table, after, most, form)
             return pool.submit(read_page, reader, table, after, most, result)
 
-        self._coming = read(copy.position, self._rows.get(table.name, FIRST_ROWS))
+        position = copy.position
+        self._coming = read(position, self._rows.get(table.name, FIRST_ROWS))
         while self._coming is not None:
             page = self._coming.result()
             self._coming = None
@@ -145,11 +153,19 @@ class TableCopies:
             rows = self._rows[table.name] = page.rows_next()
             if page.last is not None and go_on():
                 self._coming = read(page.last, rows)
-            if page.blocks:
-                write(page.blocks, page.rows, self._letters.add)
+            blocks = page.blocks
+            if page.raw and not self._target.deliver_raw(
+                page_round(page.rows), table.name, page.raw
+            ):
+                form = self._target.raw_form(table.name)
+                # After the page that is on its way: both use one connection.
+                blocks = pool.submit(reader.between, table, position, page.last).result()
+            if blocks:
+                self._target.deliver(page_round(page.rows), blocks, self._letters.add)
             copied += page.rows
-            self._copies.advance(table.name, page.last, copied)
-            if page.last is None:
+            position = page.last
+            self._copies.advance(table.name, position, copied)
+            if position is None:
                 return True
         return False
 
@@ -157,7 +173,7 @@ class TableCopies:
         if rate:
             self._paced_to = max(self._paced_to, time.monotonic()) + page.rows / rate
 
-    def _look_again(self, tables: Mapping[str, Table], write: WritePage) -> bool:
+    def _look_again(self, tables: Mapping[str, Table], page_round: PageRound) -> bool:
         """Read refused rows again and write what they are now; return whether none is left."""
         letters = self._letters.waiting(LETTERS_AT_ONCE)
         left = len(letters) == LETTERS_AT_ONCE
@@ -170,7 +186,7 @@ class TableCopies:
             else:
                 refused = {one.id: one.error for one in again if one.is_hopeless}
                 refused |= self._write_again(
-                    table, [one for one in again if one.id not in refused], write
+                    table, [one for one in again if one.id not in refused], page_round
                 )
             park = {one.id for one in again if one.id in refused and self._is_final(one)}
             for one in again:
@@ -187,7 +203,7 @@ class TableCopies:
         return letter.is_hopeless or (letter.looks >= LOOKS and not helped)
 
     def _write_again(
-        self, table: Table, letters: Sequence[Letter], write: WritePage
+        self, table: Table, letters: Sequence[Letter], page_round: PageRound
     ) -> dict[int, str]:
         """Return what is still refused, by the id of its letter."""
         if not letters:
@@ -206,7 +222,7 @@ class TableCopies:
         blocks = [*found, *([Block.of([encode(change) for change in gone])] if gone else [])]
         rows = sum(block.count for block in blocks)
         refused: list[Parked] = []
-        write(blocks, rows, lambda parked: refused.extend(parked))
+        self._target.deliver(page_round(rows), blocks, lambda parked: refused.extend(parked))
         errors = {key_of(seen, p.change.row): p.error for p in refused}
         return {
             letter.id: errors[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Sequence
 
 from replicator.change import Block, Change, Row, encode
+from replicator.pipeline.copying import RawForm
 from replicator.snapshot.letters import key_of
 from replicator.sources.pages import PAGE_ROWS, Page, PageReader, decode_key
 from replicator.transform.evaluation import RowRefused
@@ -30,6 +31,13 @@ def read_page(
         last = reader.page(table, after, 1).last
         name = f"row {last.decode()}" if last is not None else "the last row"
         return Page([_marked(table, dict.fromkeys(result.key, name), refused)], 1, last)
+
+
+def read_raw_page(
+    reader: PageReader, table: Table, after: bytes | None, rows: int, form: RawForm
+) -> Page:
+    """Read a page in a form of the source's engine, or as blocks where that is another's."""
+    return reader.raw_page(table, after, rows, form) or reader.page(table, after, rows)
 
 
 def find_rows(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from replicator.canonical import Digest, Form
 from replicator.change import Block, Decoder, Row, encode
+from replicator.pipeline.copying import RawForm
 from replicator.pipeline.reader import blocks
 from replicator.transform.model import Result
 from triggers.model import Column, Table
@@ -36,6 +37,8 @@ class Page:
     """How many rows it has, those left out by a transform included, or about as many."""
     last: bytes | None
     """The key up to which the page goes, as JSON; None: to the end of the table."""
+    raw: bytes | None = None
+    """The rows in the form that was asked for, in place of blocks."""
 
     @classmethod
     def of(cls, found: Sequence[Block], last: bytes | None, rows: int | None = None) -> Page:
@@ -44,7 +47,7 @@ class Page:
 
     def rows_next(self) -> int:
         """How many rows the next page should have."""
-        size = sum(len(block.json) for block in self.blocks)
+        size = sum(len(block.json) for block in self.blocks) + len(self.raw or b"")
         return min(
             PAGE_ROWS, 4 * max(self.rows, 1), PAGE_BYTES * max(self.rows, 1) // (size + 1) + 1
         )
@@ -64,6 +67,11 @@ class PageReader(ABC):
         last = self.boundary(table, after, rows)
         found = self.between(table, after, last, result)
         return Page.of(found, last, rows if result is not None and last is not None else None)
+
+    def raw_page(self, table: Table, after: bytes | None, rows: int, form: RawForm) -> Page | None:
+        """As `page`, with the rows in a form of this engine; None: it is another's."""
+        del table, after, rows, form
+        return None
 
     @abstractmethod
     def boundary(

@@ -12,10 +12,12 @@ from replicator.canonical import Digest, Field, Form
 from replicator.canonical import postgresql as canonical
 from replicator.change import Block, Row
 from replicator.errors import DeliveryStopped, ReplicatorError, SourceUnavailable
+from replicator.pipeline.copying import RawForm
 from replicator.sources.connection import DriverConnection
 from replicator.sources.pages import (
     Bound,
     LineParts,
+    Page,
     PageReader,
     bounds_between,
     encode_key,
@@ -51,13 +53,30 @@ class PostgresqlPages(PageReader):
         self._types: dict[str, dict[str, str]] = {}
         self._sources: dict[str, str] = {}
 
+    def raw_page(self, table: Table, after: bytes | None, rows: int, form: RawForm) -> Page | None:
+        """See `PageReader.raw_page`."""
+        if form.engine != "postgresql":
+            return None
+        last = self.boundary(table, after, rows)
+        names = ", ".join(f"s.{catalog.quote(name)}" for name in form.columns)
+        conditions = where(self._conditions(table, bounds_between(after, last)))
+        try:
+            query = (
+                f"COPY (SELECT {names} FROM {self._source(table)} s{conditions}"
+                f" ORDER BY {self._keys(table)}) TO STDOUT"
+            )
+            lines = list(map(bytes, copy_out(self._connection().pgconn, query.encode())))
+        except psycopg.Error as error:
+            raise _judged(table, error) from error
+        return Page([], len(lines), last, b"".join(lines))
+
     def boundary(
         self, table: Table, after: bytes | None, rows: int, last: bytes | None = None
     ) -> bytes | None:
         """See `PageReader.boundary`."""
         try:
             conditions = self._conditions(table, bounds_between(after, last))
-            query = f"{self._select(key_only(table), conditions)} LIMIT 1 OFFSET {rows - 1}"
+            query = self._select(key_only(table), conditions, f" LIMIT 1 OFFSET {rows - 1}")
             found = list(self._copied(query))
         except psycopg.Error as error:
             raise _judged(table, error) from error
@@ -174,15 +193,16 @@ class PostgresqlPages(PageReader):
             raise errors.of_postgresql(error) from error
         return found
 
-    def _select(self, table: Table, conditions: Sequence[str]) -> str:
+    def _select(self, table: Table, conditions: Sequence[str], limit: str = "") -> str:
         fields = ", ".join(
             f"{expression(column, f's.{catalog.quote(column.name)}')} AS"
             f" {catalog.quote(column.name)}"
             for column in table.columns
         )
         return (
-            f"SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text FROM (SELECT {fields}"
-            f" FROM {self._source(table)} s{where(conditions)} ORDER BY {self._keys(table)}) r"
+            f"SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text FROM"
+            f" (SELECT {fields} FROM {self._source(table)} s{where(conditions)}"
+            f" ORDER BY {self._keys(table)}{limit}) r"
         )
 
     def _captured(self, table: Table) -> str:

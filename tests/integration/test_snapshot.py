@@ -106,6 +106,41 @@ def test_tables_are_copied_while_they_are_written_to(
     assert peak < MOST_MEMORY
 
 
+def test_rows_that_the_target_has_or_refuses(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """PostgreSQL to PostgreSQL: what cannot be copied in its own form is written in another."""
+    source, target = make_database("postgresql"), make_database("postgresql")
+    execute(
+        source.engine,
+        "CREATE TABLE plain (id integer PRIMARY KEY, n integer)",
+        "INSERT INTO plain SELECT x, x FROM generate_series(1, 3000) x",
+    )
+    replication = Replication(
+        tmp_path,
+        sources={"shop": source.url},
+        targets={"copy": sql(target.url)},
+        routes=[{"name": "all", "source": "shop", "tables": ["plain"], "targets": ["copy"]}],
+    )
+    replication.prepare()
+    line = CommandLine(tmp_path, replication.path.read_text(encoding="utf-8"))
+    # The last of them is met in the middle of the copy, after pages that went in as they were.
+    execute(target.engine, "INSERT INTO plain SELECT x, 0 FROM generate_series(2000, 2100) x")
+    line.ok("snapshot", "all")
+    assert rows_of(target.engine, "plain") == rows_of(source.engine, "plain")
+
+    execute(
+        target.engine,
+        "DELETE FROM plain",
+        "CREATE UNIQUE INDEX one ON plain (n)",
+    )
+    execute(source.engine, "UPDATE plain SET n = 7 WHERE id = 1200")
+    line.ok("run", "--once")
+    line.ok("snapshot", "all")
+    expected = [row for row in rows_of(source.engine, "plain") if row[1] != 7]
+    found = rows_of(target.engine, "plain")
+    assert [row for row in found if row[1] != 7] == expected
+    assert len(found) == len(expected) + 1
+
+
 FILES = """
 [sources.shop]
 url = "sqlite:///shop.db"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sqlalchemy import Engine
 
@@ -160,6 +160,17 @@ class Dialect(Protocol):
 
     def conversion(self, column: Column, target: TargetColumn) -> Conversion:
         """How values of a source column become values of a target column. Needs no connection."""
+
+
+@runtime_checkable
+class TakesRaw(Protocol):
+    """An engine that takes rows as another server of its kind writes them (`RawForm`)."""
+
+    def reads_raw(self, column: Column, target: TargetColumn) -> bool:
+        """Whether a target column holds whatever such a server writes of a source column."""
+
+    def insert_raw(self, shape: Shape, rows: bytes) -> None:
+        """As `insert_all`."""
 
 
 class DataDefinition(Protocol):

@@ -21,8 +21,10 @@ from replicator.pipeline.contract import (
     ProgressConflict,
     Round,
 )
+from replicator.pipeline.copying import RawForm
 from replicator.targets.sql.chunk import cut
 from replicator.targets.sql.conversion import Refused
+from replicator.targets.sql.dialect import TakesRaw
 from replicator.targets.sql.engines import definition_for, dialect_for, judge_for
 from replicator.targets.sql.handled import HandledWriter, RoundTransaction
 from replicator.targets.sql.matching import plan_tables
@@ -120,6 +122,35 @@ class SqlTarget:
                 self._transaction.end()
         coerced = self._dialect.tally.coerced
         return Outcome(changes=changes, written=rows, parked=parked, coerced=coerced)
+
+    def raw_form(self, table: str) -> RawForm | None:
+        """See `PageTarget.raw_form`: where every column has the source's type, and takes all."""
+        plan = self._plans.get(table)
+        engine = self._dialect
+        if plan is None or not plan.trusts_inserts or not isinstance(engine, TakesRaw):
+            return None
+        columns = ((plan.source.column(name), column) for name, column in plan.columns.items())
+        if not all(engine.reads_raw(column, target) for column, target in columns):
+            return None
+        return RawForm(self._url.get_backend_name(), list(plan.columns))
+
+    def deliver_raw(self, work: Round, table: str, rows: bytes) -> bool:
+        """See `PageTarget.deliver_raw`."""
+        plan, engine = self._plans[table], self._dialect
+        assert isinstance(engine, TakesRaw)
+        try:
+            if not engine.begin(self._delivery, work.previous, work.reached):
+                raise ProgressConflict(self._delivery)
+            engine.insert_raw(plan.whole, rows)
+            engine.commit()
+        except Refused as refused:
+            engine.rollback()
+            plan.trusts_inserts = plan.trusts_inserts and not refused.unique
+            return False
+        except BaseException:
+            engine.rollback()
+            raise
+        return True
 
     def close(self) -> None:
         """Close the handlers and the connection."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from typing import Any, cast
@@ -30,6 +31,13 @@ from replicator.targets.sql.postgresql.statements import Statements
 from replicator.targets.sql.queries import query
 from replicator.targets.sql.savepoints import Savepoints
 from triggers.model import Column
+
+_PLAIN = re.compile(
+    r"smallint|integer|bigint|oid|numeric(\(.*\))?|real|double precision|boolean|uuid|bytea|jsonb?|"
+    r"text|character( varying)?(\(\d+\))?|date|interval|"
+    r"time(stamp)?(\(\d\))? with(out)? time zone"
+)
+"""Types whose text is that of every server, in sessions with the settings of this program."""
 
 
 class PostgreSQLDialect:
@@ -167,11 +175,19 @@ class PostgreSQLDialect:
 
     def insert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """COPY straight into the table, where its policies allow that."""
-        with judged():
-            try:
-                self._copy(self._statements_for(shape).copy_in, rows)
-            except psycopg.errors.FeatureNotSupported:
-                raise Refused("the table takes no COPY", unique=True) from None
+        with judged(), self._copying(self._statements_for(shape).copy_in) as copy:
+            _write_rows(copy, rows)
+
+    def reads_raw(self, column: Column, target: TargetColumn) -> bool:
+        """See `TakesRaw.reads_raw`: what COPY writes depends on nothing but the type."""
+        widened = target.type == "text" and column.native.startswith("character varying")
+        same = widened or column.native == target.type
+        return same and _PLAIN.fullmatch(target.type) is not None
+
+    def insert_raw(self, shape: Shape, rows: bytes) -> None:
+        """COPY straight into the table."""
+        with judged(), self._copying(self._statements_for(shape).copy_in) as copy:
+            copy.write(rows)
 
     def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """COPY into the stage, then INSERT ... ON CONFLICT."""
@@ -232,13 +248,19 @@ class PostgreSQLDialect:
         return statements
 
     def _copy(self, statement: str, rows: Iterable[Values]) -> None:
-        with (
-            self.connection.cursor() as cursor,
-            cursor.copy(sql.SQL(cast("Any", statement))) as copy,
-        ):
-            write_row = copy.write_row
-            for row in rows:
-                write_row(row)
+        with self._copying(statement) as copy:
+            _write_rows(copy, rows)
+
+    @contextmanager
+    def _copying(self, statement: str) -> Iterator[psycopg.Copy]:
+        try:
+            with (
+                self.connection.cursor() as cursor,
+                cursor.copy(sql.SQL(cast("Any", statement))) as copy,
+            ):
+                yield copy
+        except psycopg.errors.FeatureNotSupported:
+            raise Refused("the table takes no COPY", unique=True) from None
 
     def _statements_for(self, shape: Shape) -> Statements:
         statements = self._statements.get(shape)
@@ -249,6 +271,12 @@ class PostgreSQLDialect:
 
     def _execute(self, statement: str, parameters: Any = None) -> psycopg.Cursor[Any]:
         return self.connection.execute(sql.SQL(cast("Any", statement)), parameters)
+
+
+def _write_rows(copy: psycopg.Copy, rows: Iterable[Values]) -> None:
+    write_row = copy.write_row
+    for row in rows:
+        write_row(row)
 
 
 def _query(name: str) -> str:
