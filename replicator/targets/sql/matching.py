@@ -102,17 +102,16 @@ def pairs(dialect: Dialect, tables: Sequence[Table], into: Mapping[str, str]) ->
 def missing_privileges(
     dialect: Dialect, tables: Sequence[Table], into: Mapping[str, str]
 ) -> list[Problem]:
-    """What the target's user may not do, where the engine tells cheaply."""
-    problems: list[Problem] = []
+    """What the target's user may not do, where the engine tells cheaply; each grant once."""
+    problems: dict[str, Problem] = {}
     for source in tables:
         name = target_name(source.name, into)
         target = dialect.find_table(name)
         if target is not None:
-            problems += [
-                Problem(source.name, f"the target's user may not write to table {name}", grant)
-                for grant in dialect.missing_privileges(target)
-            ]
-    return problems
+            for grant in dialect.missing_privileges(target):
+                message = f"the target's user may not write to table {name}"
+                problems.setdefault(grant, Problem(source.name, message, grant))
+    return list(problems.values())
 
 
 def _converter(dialect: Dialect, source: Table, pair: Pair, unfit: Policy) -> Converter | None:
