@@ -169,8 +169,8 @@ class TakesRaw(Protocol):
     def reads_raw(self, column: Column, target: TargetColumn) -> bool:
         """Whether a target column holds whatever such a server writes of a source column."""
 
-    def insert_raw(self, shape: Shape, rows: bytes) -> None:
-        """As `insert_all`."""
+    def insert_raw(self, shape: Shape, rows: bytes, count: int) -> None:
+        """As `insert_all`; also `Refused` when there are not so many rows."""
 
 
 class DataDefinition(Protocol):

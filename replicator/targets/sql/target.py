@@ -141,7 +141,7 @@ class SqlTarget:
         try:
             if not engine.begin(self._delivery, work.previous, work.reached):
                 raise ProgressConflict(self._delivery)
-            engine.insert_raw(plan.whole, rows)
+            engine.insert_raw(plan.whole, rows, work.rows)
             engine.commit()
         except Refused as refused:
             engine.rollback()

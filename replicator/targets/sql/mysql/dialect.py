@@ -22,7 +22,7 @@ from replicator.targets.sql.dialect import (
     TargetTable,
     Values,
 )
-from replicator.targets.sql.mysql import values
+from replicator.targets.sql.mysql import raw, values
 from replicator.targets.sql.mysql.definition import MySQLDefinition
 from replicator.targets.sql.mysql.failures import judged
 from replicator.targets.sql.mysql.literals import tuple_of
@@ -177,6 +177,17 @@ class MySQLDialect:
         """Multi-row INSERT."""
         with judged():
             self._insert(self._statements_for(shape).insert, rows)
+
+    def reads_raw(self, column: Column, target: TargetColumn) -> bool:
+        """See `TakesRaw.reads_raw`."""
+        return raw.reads(column.native.lower(), target.type)
+
+    def insert_raw(self, shape: Shape, rows: bytes, count: int) -> None:
+        """One INSERT."""
+        with judged():
+            statement = self._statements_for(shape).insert + rows.decode()
+            if self._execute(statement) != count:
+                raise Refused("rows are missing")
 
     def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """Multi-row upserts where the key is the only unique index, else by way of a stage."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from typing import Any, cast
@@ -175,8 +175,8 @@ class PostgreSQLDialect:
 
     def insert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """COPY straight into the table, where its policies allow that."""
-        with judged(), self._copying(self._statements_for(shape).copy_in) as copy:
-            _write_rows(copy, rows)
+        with judged():
+            self._copy(self._statements_for(shape).copy_in, rows)
 
     def reads_raw(self, column: Column, target: TargetColumn) -> bool:
         """See `TakesRaw.reads_raw`: what COPY writes depends on nothing but the type."""
@@ -184,10 +184,12 @@ class PostgreSQLDialect:
         same = widened or column.native == target.type
         return same and _PLAIN.fullmatch(target.type) is not None
 
-    def insert_raw(self, shape: Shape, rows: bytes) -> None:
+    def insert_raw(self, shape: Shape, rows: bytes, count: int) -> None:
         """COPY straight into the table."""
-        with judged(), self._copying(self._statements_for(shape).copy_in) as copy:
-            copy.write(rows)
+        with judged():
+            copied = self._copy_in(self._statements_for(shape).copy_in, lambda c: c.write(rows))
+        if copied != count:
+            raise Refused("rows are missing")
 
     def upsert_all(self, shape: Shape, rows: Iterable[Values]) -> None:
         """COPY into the stage, then INSERT ... ON CONFLICT."""
@@ -248,17 +250,20 @@ class PostgreSQLDialect:
         return statements
 
     def _copy(self, statement: str, rows: Iterable[Values]) -> None:
-        with self._copying(statement) as copy:
-            _write_rows(copy, rows)
+        def write(copy: psycopg.Copy) -> None:
+            write_row = copy.write_row
+            for row in rows:
+                write_row(row)
 
-    @contextmanager
-    def _copying(self, statement: str) -> Iterator[psycopg.Copy]:
+        self._copy_in(statement, write)
+
+    def _copy_in(self, statement: str, write: Callable[[psycopg.Copy], None]) -> int:
+        """Return how many rows the server has got."""
         try:
-            with (
-                self.connection.cursor() as cursor,
-                cursor.copy(sql.SQL(cast("Any", statement))) as copy,
-            ):
-                yield copy
+            with self.connection.cursor() as cursor:
+                with cursor.copy(sql.SQL(cast("Any", statement))) as copy:
+                    write(copy)
+                return cursor.rowcount
         except psycopg.errors.FeatureNotSupported:
             raise Refused("the table takes no COPY", unique=True) from None
 
@@ -271,12 +276,6 @@ class PostgreSQLDialect:
 
     def _execute(self, statement: str, parameters: Any = None) -> psycopg.Cursor[Any]:
         return self.connection.execute(sql.SQL(cast("Any", statement)), parameters)
-
-
-def _write_rows(copy: psycopg.Copy, rows: Iterable[Values]) -> None:
-    write_row = copy.write_row
-    for row in rows:
-        write_row(row)
 
 
 def _query(name: str) -> str:
