@@ -24,7 +24,7 @@ from replicator.cli.options import (
 from replicator.cli.progress import Bars, bars
 from replicator.cli.signals import run_until_stopped
 from replicator.cli.terminal import duration, make_table, say, show, styled
-from replicator.cli.whole_copies import copy_whole
+from replicator.cli.whole_copies import WholeCopy
 from replicator.compose import OpenSource, takes_pages
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
@@ -88,7 +88,7 @@ def _snapshot(
         code = ExitCode.DONE
         for one in whole:
             if not stop.is_set():
-                code = max(code, copy_whole(settings, source, one, copied, rate, stop))
+                code = max(code, WholeCopy(settings, source, one, copied, rate, stop).take())
         if paged and not stop.is_set():
             code = max(code, _copy(settings, source, paged, copied, rate, stop))
         return code

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from replicator import config
 from replicator.cli.exits import ExitCode
-from replicator.cli.whole_copies import copy_whole
+from replicator.cli.whole_copies import WholeCopy
 from replicator.compose import open_source
 from replicator.errors import DeliveryStopped
 from replicator.pipeline.contract import DeliveryName
@@ -221,7 +221,7 @@ class Taking:
             tables = [captured[name] for name in names]
             name = DeliveryName("all", "partner")
             given = stop or threading.Event()
-            return copy_whole(self._settings, source, name, tables, None, given)
+            return WholeCopy(self._settings, source, name, tables, None, given).take()
         finally:
             source.close()
 
