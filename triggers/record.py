@@ -73,7 +73,9 @@ def drift(
     if record is None:
         reasons.append("there is no record of its installation")
     elif record.fingerprint != _fingerprint(subject, spec, planned):
-        reasons += _differences(record.table, subject.table)
+        reasons += _differences(
+            record.table, subject.table, record.options.get("exclude", ()), spec.exclude
+        )
         reasons += _changed_options(record.options, _options(subject, spec))
         if not reasons:
             reasons.append("the triggers were made by another version of this program")
@@ -143,11 +145,14 @@ def _fingerprint(subject: Subject, spec: TableSpec, planned: TriggerSet) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _differences(before: Table, now: Table) -> list[str]:
+def _differences(
+    before: Table, now: Table, excluded_before: Sequence[str], excluded: Sequence[str]
+) -> list[str]:
+    """Tell the differences; what is excluded, or was, is told as a changed option."""
     old = {column.name: column for column in before.columns}
     new = {column.name: column for column in now.columns}
-    found = [f"column {name!r} was added" for name in new if name not in old]
-    found += [f"column {name!r} was dropped" for name in old if name not in new]
+    found = [f"column {n!r} was added" for n in new if n not in {*old, *excluded_before}]
+    found += [f"column {n!r} was dropped" for n in old if n not in {*new, *excluded}]
     found += [
         f"column {name!r} was {old[name].native}, is {new[name].native}"
         for name in new
@@ -157,7 +162,7 @@ def _differences(before: Table, now: Table) -> list[str]:
         found.append(f"the key was ({', '.join(before.key)}), is ({', '.join(now.key)})")
     if before.foreign_keys != now.foreign_keys:
         found.append("a foreign key was added, dropped or changed")
-    if not found and before != now:
+    if not found and before != now and old.keys() == new.keys():
         found.append("the definition of a column changed")
     return found
 

@@ -29,8 +29,12 @@ def read_page(
         if rows > 1:
             return read_page(reader, table, after, rows // 2, result)
         last = reader.page(table, after, 1).last
-        name = f"row {last.decode()}" if last is not None else "the last row"
-        return Page([_marked(table, dict.fromkeys(result.key, name), refused)], 1, last)
+        if last is not None and result.keeps_key:
+            key = result.result_key(decode_key(last))
+        else:
+            name = f"row {last.decode()}" if last is not None else "the last row"
+            key = dict.fromkeys(result.key, name)
+        return Page([_marked(table, key, refused)], 1, last)
 
 
 def read_raw_page(

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from replicator.canonical import Digest, Field, Form
 from replicator.canonical import sqlite as canonical
 from replicator.change import Block, Row
-from replicator.errors import SourceUnavailable
+from replicator.errors import DeliveryStopped, SourceUnavailable
 from replicator.pipeline.reader import blocks
 from replicator.sources.connection import DriverConnection
 from replicator.sources.pages import Bound, LineParts, PageReader, bounds_between, key_only, where
@@ -123,7 +123,10 @@ class SqlitePages(PageReader):
         try:
             return self._connection().execute(query).fetchall()
         except sqlite3.OperationalError as error:
-            raise SourceUnavailable(f"reading table {table.name} failed: {error}") from error
+            message = f"reading table {table.name} failed: {error}"
+            if str(error).startswith("no such"):
+                raise DeliveryStopped(message, "replicator triggers status tells more") from error
+            raise SourceUnavailable(message) from error
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._held.get()

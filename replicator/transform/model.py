@@ -68,6 +68,11 @@ class Result:
         names = passed_on_key(self.table, self.transform)
         return {own: row[name] for own, name in zip(self.table.key, names, strict=True)}
 
+    def result_key(self, key: Row) -> Row:
+        """The other way round: the result's key out of the source's, where the result keeps it."""
+        names = passed_on_key(self.table, self.transform)
+        return {name: key[own] for own, name in zip(self.table.key, names, strict=True)}
+
     def expression(self, name: str, quoted: str) -> str:
         """The SQL of a result column; `quoted` is its name in SQL."""
         columns = self.transform.columns

@@ -41,8 +41,8 @@ def confirm(
     pair: TablePair, candidates: Sequence[Finding], flight: Flight, stop: threading.Event
 ) -> Confirmed:
     """Find out which of these hold."""
-    waiting = {encode(finding.key): finding.key for finding in candidates}
-    found: list[Finding] = []
+    found = [finding for finding in candidates if finding.kind is Kind.UNDECIDED]
+    waiting = {encode(f.key): f.key for f in candidates if f.kind is not Kind.UNDECIDED}
     wait = FIRST_WAIT
     why, is_stuck = "", False
     for _ in range(ROUNDS):

@@ -55,6 +55,7 @@ class RangeComparison:
         }
         self._key_forms = key_forms
         self._pace = pace
+        self._counted = 0  # rows of a range, part by part: its own checksum may not tell
 
     def findings(self) -> Iterator[Sequence[Finding]]:
         """Yield what differs at a first look, range by range."""
@@ -65,9 +66,10 @@ class RangeComparison:
                 most = self._pace.most(RANGE_ROWS)
                 last = reader.boundary(table, after, most)
                 compared = self._compare(pool, after, last)
+                self._counted = 0
                 if not compared.is_equal:
                     yield from self._narrow(pool, after, last, most)
-                self._pace.passed(most if compared.rows is None else compared.rows)
+                self._pace.passed(self._counted if compared.rows is None else compared.rows)
                 if last is None:
                     return
                 after = last
@@ -102,7 +104,10 @@ class RangeComparison:
         while True:
             middle = self._pair.reader.boundary(self._pair.table, after, part, last)
             end = last if middle is None else middle
-            if not self._compare(pool, after, end).is_equal:
+            compared = self._compare(pool, after, end)
+            if compared.is_equal:
+                self._counted += compared.rows or 0
+            else:
                 yield from self._narrow(pool, after, end, part)
             if middle is None or middle == last:
                 return
@@ -110,7 +115,9 @@ class RangeComparison:
 
     def _read(self, after: End, last: End) -> list[Finding]:
         pair = self._pair
-        found = pair.compare(images_of(self._blocks(after, last)))
+        images = images_of(self._blocks(after, last))
+        self._counted += len(images)
+        found = pair.compare(images)
         bounds = self._bounds(after, last)
         # The rows compared last are those of the range: it is small.
         others = pair.examiner.others(pair.plan.whole, bounds, self._key_forms, MOST_FINDINGS)

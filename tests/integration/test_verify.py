@@ -307,3 +307,73 @@ def test_a_database_that_is_away(shop: CommandLine) -> None:
     done = shop.run("verify", "all")
     assert done.code == 3
     assert "target copy (postgresql 127.0.0.1:1/x)" in done.errors
+
+
+FAILING = """
+[[routes]]
+name = "all"
+source = "shop"
+tables = ["item"]
+targets = ["copy"]
+[routes.columns.item]
+id = "{key}"
+q = "{expression}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression"), [("sqlite", "abs(a)"), ("postgresql", "10 / (a - 2)")]
+)
+@pytest.mark.parametrize(("key", "told"), [("id", "missing"), ("id + 100", "undecided")])
+def test_rows_for_which_the_transform_fails(
+    kind: DatabaseKind,
+    expression: str,
+    key: str,
+    told: str,
+    make_database: MakeDatabase,
+    tmp_path: Path,
+) -> None:
+    """They are missing; where their key would have been computed, nobody can tell."""
+    source, target = make_database(kind), make_database(kind)
+    execute(
+        source.engine,
+        "CREATE TABLE item (id INTEGER PRIMARY KEY, a BIGINT)",
+        f"INSERT INTO item VALUES (1, 1), (2, {-(2**63) if kind == 'sqlite' else 2}), (3, 3)",
+    )
+    execute(target.engine, "CREATE TABLE item (id INTEGER PRIMARY KEY, q BIGINT)")
+    text = FILE.format(source=source.url, target=target.url)
+    line = CommandLine(tmp_path, text + FAILING.format(key=key, expression=expression))
+    line.ok("triggers", "install")
+    line.ok("snapshot", "all")
+    done = line.run("verify", "all", "--json")
+    [table] = document(done)["tables"]
+    [finding] = table["findings"]
+    assert done.code == 1
+    assert finding["row_is"] == told
+    assert "the transform fails" in finding["refused"]
+    assert finding["parked"]
+    assert table["rows"] == 3
+    if told == "missing":
+        assert finding["key"] == {"id": 2}
+
+
+def test_a_computed_key_that_is_null(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """SQLite would take it again and again."""
+    source, target = make_database("sqlite"), make_database("sqlite")
+    execute(
+        source.engine,
+        "CREATE TABLE item (id INTEGER PRIMARY KEY, a TEXT)",
+        "INSERT INTO item VALUES (1, 'x'), (2, NULL)",
+    )
+    execute(target.engine, "CREATE TABLE item (id TEXT PRIMARY KEY, q TEXT)")
+    text = FILE.format(source=source.url, target=target.url)
+    line = CommandLine(tmp_path, text + FAILING.format(key="id || a", expression="a"))
+    line.edit("[targets.copy]", '[sources.shop.tables.item]\nbefore = "full"\n\n[targets.copy]')
+    line.ok("triggers", "install")
+    for _ in range(2):
+        line.ok("snapshot", "all")
+        assert line.sql("SELECT id FROM item", target.name) == [("1x",)]
+    [(error,)] = line.sql("SELECT error FROM outbox_dead_letter", source.name)
+    assert error == "column id of the key is NULL"
+    [finding] = document(line.run("verify", "all", "--json"))["tables"][0]["findings"]
+    assert (finding["row_is"], finding["refused"]) == ("missing", error)

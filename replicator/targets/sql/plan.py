@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from msgspec import Raw
 
@@ -46,6 +47,7 @@ class TablePlan:
         self._required = {column.name for column in target.columns.values() if column.required}
         self._key = Columns(source.key)
         self._whole = Columns(self._names)
+        self._nullable_key = [name for name in source.key if self._columns[name].nullable]
         self._key_is_array = any(source.column(name).kind is Kind.ARRAY for name in source.key)
 
     @property
@@ -121,6 +123,7 @@ class TablePlan:
             except ColumnMissing:  # images from before a column was added
                 yield from self._parts(part, earlier())
             else:
+                self._refuse_null(self._names, rows)
                 yield self._shape(self._names), self._convert(self._names, rows)
 
     def _parts(
@@ -136,7 +139,14 @@ class TablePlan:
             names = tuple(name for name in self._names if name in row)
             groups.setdefault(names, []).append([row[name] for name in names])
         for names, rows in groups.items():
+            self._refuse_null(names, rows)
             yield self._shape(names), self._convert(names, rows)
+
+    def _refuse_null(self, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+        """Refuse what has NULL in its key, where the target would not: it would come back twice."""
+        for name in self._nullable_key:
+            if name in names and None in map(itemgetter(names.index(name)), rows):
+                raise Refused(f"column {name} of the key is NULL")
 
     def _convert(self, names: tuple[str, ...], rows: Sequence[Values]) -> Sequence[Values]:
         conversions = [

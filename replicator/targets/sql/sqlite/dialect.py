@@ -78,7 +78,7 @@ class SQLiteDialect:
                     kind,
                     bool(required),
                     bool(generated),
-                    nullable=not (not_null or place),
+                    nullable=not not_null,  # a column of the key, too
                     strict=bool(strict),
                 )
                 for column, kind, required, generated, place, not_null, strict in rows
