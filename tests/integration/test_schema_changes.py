@@ -273,13 +273,14 @@ class Shop:
 
 
 SHORT: list[tuple[DatabaseKind, DatabaseKind, str]] = [
-    *(("postgresql", "postgresql", case) for case in CASES),
+    *(("postgresql", "postgresql", case) for case in ("add", "drop", "rename", "other-kind")),
     ("mariadb", "mariadb", "drop"),
     ("mariadb", "postgresql", "add"),
     ("mysql", "postgresql", "drop"),
     ("sqlite", "sqlite", "rename"),
 ]
 LONG: list[tuple[DatabaseKind, DatabaseKind, str]] = [
+    *(("postgresql", "postgresql", case) for case in ("add-with-default", "widen", "narrow")),
     *(("mariadb", "mariadb", case) for case in ("add", "add-with-default", "rename")),
     *(("mariadb", "postgresql", case) for case in ("rename", *RETYPED)),
     *(("mysql", "mysql", case) for case in CASES),

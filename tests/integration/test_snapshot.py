@@ -19,7 +19,7 @@ from tests.wait import wait_until
 MOST_MEMORY = 300_000_000
 
 PAIRS = [
-    ("postgresql", "postgresql"),
+    pytest.param("postgresql", "postgresql", marks=pytest.mark.torture),
     pytest.param("mariadb", "postgresql", marks=pytest.mark.torture),
     pytest.param("postgresql", "mariadb", marks=pytest.mark.torture),
     ("sqlite", "postgresql"),

@@ -21,7 +21,7 @@ WRITES = [60, pytest.param(1500, marks=pytest.mark.torture)]
 
 
 @pytest.mark.parametrize("writes", WRITES)
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", ["postgresql", pytest.param("mariadb", marks=pytest.mark.torture)])
 def test_a_dead_target_delays_no_other(
     kind: DatabaseKind, writes: int, make_database: MakeDatabase, tmp_path: Path
 ) -> None:

@@ -21,7 +21,9 @@ LENGTHS = [3, pytest.param(60, marks=pytest.mark.torture)]
 
 
 @pytest.mark.parametrize("seconds", LENGTHS)
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb", "mysql"])
+@pytest.mark.parametrize(
+    "kind", ["postgresql", "mariadb", pytest.param("mysql", marks=pytest.mark.torture)]
+)
 def test_two_replicators_under_load(
     kind: DatabaseKind, seconds: float, make_database: MakeDatabase, tmp_path: Path
 ) -> None:

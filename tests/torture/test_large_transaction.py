@@ -34,7 +34,7 @@ def digest(engine: Engine) -> tuple[int, int, int, int]:
 
 
 @pytest.mark.parametrize("rows", ROWS)
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", ["postgresql", pytest.param("mariadb", marks=pytest.mark.torture)])
 def test_a_large_transaction(
     kind: DatabaseKind, rows: int, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
