@@ -82,6 +82,12 @@ def chosen(what: str, names: Sequence[str] | None, known: Sequence[str]) -> list
     return list(names or known)
 
 
+def chosen_route(settings: config.Config, name: str) -> config.Route:
+    """Return the named route. `WrongUsage` for an unknown one."""
+    chosen("route", [name], [route.name for route in settings.routes])
+    return settings.route(name)
+
+
 def chosen_sources(settings: config.Config, name: str | None) -> list[str]:
     """Return the named source, or every source that a route uses."""
     used = sources_in_use(settings)

@@ -19,6 +19,7 @@ from replicator.cli.options import (
     TargetsOption,
     VerboseOption,
     chosen,
+    chosen_route,
     load,
 )
 from replicator.cli.progress import Bars, bars
@@ -66,9 +67,8 @@ def _snapshot(
     rate: int | None,
     stop: threading.Event,
 ) -> ExitCode:
-    routes = {route.name: route for route in settings.routes}
-    [name] = chosen("route", [route_name], list(routes))
-    route = routes[name]
+    route = chosen_route(settings, route_name)
+    name = route.name
     chosen_tables = chosen(f"table of route {name}", tables, route.tables)
     names = [
         DeliveryName(name, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from replicator import config
-from replicator.cli.options import chosen
+from replicator.cli.options import chosen, chosen_route
 from replicator.cli.terminal import say
 from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries, DeliveryState
@@ -19,9 +19,7 @@ def switch(
     settings: config.Config, route_name: str, target: str | None, state: DeliveryState
 ) -> None:
     """Record a state for one delivery, or for all of a route. A running replicator sees it soon."""
-    routes = {route.name: route for route in settings.routes}
-    chosen("route", [route_name], list(routes))
-    route = routes[route_name]
+    route = chosen_route(settings, route_name)
     targets = chosen(
         f"target of route {route_name}", None if target is None else [target], route.targets
     )

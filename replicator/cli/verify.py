@@ -21,6 +21,7 @@ from replicator.cli.options import (
     TargetsOption,
     VerboseOption,
     chosen,
+    chosen_route,
     load,
 )
 from replicator.cli.progress import bars
@@ -78,9 +79,8 @@ def _verify(
     as_json: bool,
     stop: threading.Event,
 ) -> ExitCode:
-    routes = {route.name: route for route in settings.routes}
-    [name] = chosen("route", [route_name], list(routes))
-    route = routes[name]
+    route = chosen_route(settings, route_name)
+    name = route.name
     names = _deliveries(settings, route, targets)
     wanted = chosen(f"table of route {name}", tables, route.tables)
     handled = [table for table in wanted if route.handler_of(table)]
