@@ -67,7 +67,7 @@ class MysqlPages(PageReader):
             raise _judged(table, error) from error
         lines = (joined or "").encode()
         if (count and not lines) or len(lines) >= self._session.longest - 8:
-            return self.page(table, after, rows)
+            return Page.of(self.between(table, after, last), last)
         # Single rows that were too long are missing: the target counts what it gets.
         return Page([], count, last, lines)
 
