@@ -25,6 +25,7 @@ from replicator.pipeline.contract import DeliveryName
 from replicator.pipeline.deliveries import Deliveries
 from replicator.pipeline.sealing import Sealer
 from replicator.targets.sql.preparation import create_statements
+from tests.memory import peak_memory
 from tests.wait import wait_until
 from triggers.capture import Capture
 from triggers.engine import make_engine
@@ -242,9 +243,9 @@ class ReplicatorProcess:
 
     def peak_memory(self) -> int:
         """The largest resident size so far, in bytes."""
-        status = Path(f"/proc/{self._running().pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
+        peak = peak_memory(self._running().pid)
+        assert peak is not None
+        return peak
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None

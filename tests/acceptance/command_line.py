@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.program import Done, run_program
+from tests.memory import peak_memory
 from tests.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -142,10 +142,7 @@ class Running:
         return self
 
     def _look_at_memory(self) -> None:
-        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-        if peak is not None:  # it has not ended
-            self.peak_memory = int(peak[1]) << 10
+        self.peak_memory = peak_memory(self._process.pid) or self.peak_memory
 
     def __exit__(self, *exc: object) -> None:
         if self._process.poll() is None:

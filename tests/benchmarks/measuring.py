@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from tests.memory import peak_memory
+
 
 @dataclass(slots=True)
 class Measured:
@@ -66,8 +68,6 @@ def machine() -> str:
 
 
 def _peak_mb() -> float:
-    """Return the highest resident memory; `ru_maxrss` would count the parent's at the fork."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    peak = peak_memory()
     assert peak is not None
-    return int(peak[1]) / 1024
+    return peak / (1 << 20)
